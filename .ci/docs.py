@@ -1,0 +1,85 @@
+"""Build the documentation into _docs/ and check its links.
+
+python .ci/docs.py           nbdev, then smalldocs: Python only
+python .ci/docs.py --quarto  nbdev, then Quarto: the published site
+"""
+import os, re, shutil, subprocess, sys, tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+PROC, DOCS = ROOT/'_proc', ROOT/'_docs'
+TEXT = {'.ipynb', '.md', '.qmd', '.yml'}
+
+def page_name(name):
+    "The name without its number, as nbdev gives it to the page: 10_data.ipynb -> data.ipynb"
+    return re.sub(r'^\d+[a-zA-Z0-9]*_', '', name.lower()) if name.endswith('.ipynb') else name
+
+def process():
+    "nbdev's part: processed notebooks and configuration in _proc/."
+    from nbdev import quarto
+    quarto._ensure_quarto = lambda: None # nbdev would download and install Quarto, which this step does not need
+    shutil.rmtree(PROC, ignore_errors=True)
+    quarto.nbdev_proc_nbs.__wrapped__(n_workers=min(2, os.cpu_count() or 1))
+
+def with_page_names(src, dst):
+    "Copy the project, its notebooks and the links to them renamed: smalldocs does not read nbdev's `output-file`."
+    files = [p for p in src.rglob('*') if p.is_file()]
+    names = {p.name: page_name(p.name) for p in files if p.suffix == '.ipynb' and page_name(p.name) != p.name}
+    pattern = re.compile(r'(?<![\w.-])(?:'+'|'.join(map(re.escape, names))+r')(?!\w)') if names else None
+    for p in files:
+        to = dst/p.relative_to(src).with_name(page_name(p.name))
+        if to.exists(): sys.exit(f'two notebooks want the page {to.relative_to(dst)}')
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if p.suffix in TEXT and pattern: to.write_text(pattern.sub(lambda m: names[m[0]], p.read_text(encoding='utf-8')), encoding='utf-8')
+        else: shutil.copy2(p, to)
+
+def render(quarto):
+    "The site in _docs/."
+    shutil.rmtree(DOCS, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as tmp:
+        src = PROC if quarto else Path(tmp)/'site'
+        if not quarto: with_page_names(PROC, src)
+        cmd = ['quarto', 'render', '--no-cache'] if quarto else ['smalldocs', 'render', '.']
+        subprocess.run(cmd, cwd=src, check=True)
+        shutil.move(src/DOCS.name, DOCS)
+
+class Page(HTMLParser):
+    "The anchors of a page, and what it refers to."
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.refs = set(), []
+        self.feed(path.read_text(encoding='utf-8'))
+    def handle_starttag(self, tag, attrs):
+        a = dict(attrs)
+        self.ids |= {a[o] for o in ('id', 'name') if a.get(o)}
+        self.refs += [a[o] for o in ('href', 'src') if a.get(o)]
+
+def check_links(site, home):
+    "Broken links within the site: (page, link). Addresses under `home` are the site's own."
+    pages = {p: Page(p) for p in site.rglob('*.html')}
+    for page, parsed in pages.items():
+        for ref in sorted(set(parsed.refs)):
+            url = urlsplit('/'+ref.removeprefix(home).lstrip('/') if ref.startswith(home) else ref)
+            if url.scheme or url.netloc: continue
+            path = unquote(url.path)
+            target = (site/path.lstrip('/') if path.startswith('/') else page.parent/path if path else page).resolve()
+            if target.is_dir(): target /= 'index.html'
+            anchor = unquote(url.fragment)
+            lost = anchor and target in pages and anchor not in pages[target].ids
+            if not target.exists() or lost: yield page.relative_to(site), ref
+    count = sum(len(set(p.refs)) for p in pages.values())
+    print(f'{len(pages)} pages, {count} links and pictures looked at')
+
+def main(args):
+    from nbdev.config import get_config
+    os.chdir(ROOT)
+    process()
+    render('--quarto' in args)
+    cfg = get_config()
+    broken = list(check_links(DOCS.resolve(), cfg.doc_host+cfg.doc_baseurl))
+    for page, ref in broken: print(f'{page}: broken link {ref}')
+    return int(bool(broken) or not (DOCS/'index.html').exists())
+
+if __name__ == '__main__': sys.exit(main(sys.argv[1:]))

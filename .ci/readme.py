@@ -1,0 +1,75 @@
+"""Write README.md from nbs/index.ipynb. (nbdev_readme needs Quarto; this needs only Python.)
+
+python .ci/readme.py             write README.md, and the pictures of code cells under nbs/images/
+python .ci/readme.py --check     write nothing; exit 1 if something is out of date
+python .ci/readme.py --commands  print the two commands of README.md, each ended by a NUL
+"""
+import base64, json, posixpath, re, sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NB, README = ROOT/'nbs'/'index.ipynb', ROOT/'README.md'
+HIDDEN = {'hide', 'default_exp', 'export', 'exporti', 'exports'}
+FENCED = re.compile(r'(^ {0,3}```.*?^ {0,3}```[ \t]*$)', re.M | re.S)
+TARGET = re.compile(r'(\]\(|(?:src|href)=")(?![a-z][a-z+.-]*:|[/#])([^)\s"]+)')
+
+def joined(s): return s if isinstance(s, str) else ''.join(s)
+
+def relink(md):
+    "Links and images relative to nbs/, made relative to the top folder, outside fences."
+    fix = lambda m: m[1] + posixpath.normpath(posixpath.join('nbs', m[2]))
+    return ''.join(o if i%2 else TARGET.sub(fix, o) for i,o in enumerate(FENCED.split(md)))
+
+def output(out, name, files):
+    "One output of a code cell as markdown; a picture is put into `files` under `name`."
+    if out['output_type'] == 'stream': data = {'text/plain': out['text']} if out['name'] == 'stdout' else {}
+    else: data = out.get('data', {})
+    if 'text/markdown' in data: return relink(joined(data['text/markdown']).strip())
+    if 'image/png' in data:
+        path = f'nbs/images/{name}.png'
+        files[ROOT/path] = base64.b64decode(joined(data['image/png']))
+        return f'![]({path})'
+    text = joined(data.get('text/plain', '')).rstrip()
+    return f'```text\n{text}\n```' if text else ''
+
+def code(cell, files):
+    "A code cell and its outputs as a list of markdown blocks."
+    lines = joined(cell['source']).splitlines()
+    flags = dict((o[2:].strip().split(None, 1)+[''])[:2] for o in lines if re.match(r'#\|\s*\S', o))
+    if HIDDEN & flags.keys() or flags.get('include:') == 'false' or 'nbdev_export(' in joined(cell['source']): return []
+    src = '\n'.join(o for o in lines if not o.startswith('#|')).strip('\n')
+    blocks = [f'```python\n{src}\n```'] if src and flags.get('echo:') != 'false' else []
+    if flags.get('output:') == 'false': return blocks
+    return blocks + [output(o, f"index-{cell['id']}-{n}", files) for n,o in enumerate(cell.get('outputs', []))]
+
+def render():
+    "Everything to be written: path -> bytes."
+    files, blocks = {}, ['<!-- Written by .ci/readme.py from nbs/index.ipynb: edit the notebook. -->']
+    for cell in json.loads(NB.read_text(encoding='utf-8'))['cells']:
+        if cell['cell_type'] == 'markdown': blocks.append(relink(joined(cell['source'])).strip())
+        elif cell['cell_type'] == 'code': blocks += code(cell, files)
+    files[README] = ('\n\n'.join(o for o in blocks if o)+'\n').encode()
+    return files
+
+def commands():
+    "The first two sh blocks of README.md: the main job, and the tests."
+    found = re.findall(r'^``` ?sh\n(.*?)^```', README.read_text(encoding='utf-8'), re.M | re.S)[:2]
+    for what, cmd in zip(('akr train', 'nbdev_test'), found+['']*2):
+        if what not in cmd: sys.exit(f'README.md: its first two sh blocks must run `akr train`, then `nbdev_test`; found {found}')
+    return found
+
+def main(args):
+    if '--commands' in args: return sys.stdout.write(''.join(o.strip()+'\0' for o in commands())) and 0
+    files = render()
+    pictures = set((ROOT/'nbs'/'images').glob('index-*.png')) - set(files)
+    stale = [p for p,b in files.items() if not p.exists() or p.read_bytes() != b] + sorted(pictures)
+    if '--check' in args:
+        for p in stale: print(f'{p.relative_to(ROOT)} is out of date: run python .ci/readme.py')
+        return int(bool(stale))
+    for p in pictures: p.unlink()
+    for p,b in files.items():
+        p.parent.mkdir(exist_ok=True)
+        p.write_bytes(b)
+    return 0
+
+if __name__ == '__main__': sys.exit(main(sys.argv[1:]))

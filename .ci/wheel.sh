@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The wheel is whole and works outside the checkout. Run it with python and the dev extras of akr installed.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
+unset PYTHONPATH
+
+python -m build --outdir "$tmp/dist" "$root" >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; } # sdist, and the wheel from it
+wheel=$(echo "$tmp"/dist/*.whl)
+
+# A fresh environment gets the wheel; only what it needs is borrowed from the environment at hand.
+python -m venv "$tmp/venv"
+"$tmp/venv/bin/python" -m pip install -q --no-deps "$wheel"
+site=$("$tmp/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/borrowed.pth"
+
+cd "$tmp"; PATH="$tmp/venv/bin:$PATH"
+python - "$root" "$site" <<'PY'
+import importlib, pathlib, sys
+root, site = map(pathlib.Path, sys.argv[1:])
+wanted = sorted(p.relative_to(root) for p in (root/'akr').rglob('*.py'))+[pathlib.Path('akr/py.typed')]
+missing = [str(p) for p in wanted if not (site/p).is_file()]
+if missing: sys.exit(f"missing from the wheel: {', '.join(missing)}")
+for p in wanted[:-1]:
+    if p.stem == '__main__': continue
+    m = importlib.import_module('.'.join(p.with_suffix('').parts).removesuffix('.__init__'))
+    assert pathlib.Path(m.__file__).is_relative_to(site), m.__file__
+print(f'{len(wanted)} files of akr in the wheel, every module imports')
+PY
+akr --version
+akr --help >/dev/null
+python -m akr --help >/dev/null
+akr train --epochs 1 --quiet --out "$tmp/run"
+[ -s "$tmp/run/metrics.json" ]
+echo "$(basename "$wheel") works"

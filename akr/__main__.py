@@ -1,0 +1,3 @@
+import sys
+from akr.cli import main
+if __name__ == "__main__": sys.exit(main())
