@@ -33,6 +33,11 @@ def default_exp(nb):
         for o in directives(joined(c['source'])):
             if o.startswith('default_exp '): return o.split()[1]
 
+def lost_prose(nb):
+    "What stands beside title and summary in the title's cell: nbdev drops it from the documentation."
+    first = joined(nb['cells'][0]['source']) if nb['cells'] else ''
+    return [o for o in first.splitlines() if o.strip() and not re.match(r'# |>|- \S+:', o)]
+
 def check_cell(cell, number, modules):
     "What is wrong with one cell."
     src = joined(cell['source'])
@@ -65,6 +70,9 @@ def main(nbs):
         if e and p.stem.split('_', 1)[-1] != e.strip('_').replace('.', '_'): wrong.append((p, f'exports to {e}: name and module differ'))
         if number(p) is not None and p.name not in sidebar: wrong.append((p, 'is missing from sidebar.yml'))
         if p.stat().st_size > MAX_KB*1024: wrong.append((p, f'has {p.stat().st_size//1024} KB; at most {MAX_KB}'))
+        title = nb['cells'][0] if nb['cells'] else dict(cell_type='', source='')
+        if title['cell_type'] == 'markdown' and not joined(title['source']).startswith('# ') or title['cell_type'] == 'code': wrong.append((p, 'does not start with a cell "# title"'))
+        elif title['cell_type'] == 'markdown' and (o := lost_prose(nb)): wrong.append((p, f'cell 0: the documentation would lose what stands beside title and summary: {o[0][:40]}'))
         ids = [c.get('id') for c in nb['cells']]
         if not all(ids) or len(set(ids)) < len(ids): wrong.append((p, 'has cells without an id of their own: run nbdev_clean'))
         for n,c in enumerate(nb['cells']): wrong += [(p, f'cell {n}: {o}') for o in check_cell(c, number(p), modules)]

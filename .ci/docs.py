@@ -32,8 +32,9 @@ def with_page_names(src, dst):
         to = dst/p.relative_to(src).with_name(page_name(p.name))
         if to.exists(): sys.exit(f'two notebooks want the page {to.relative_to(dst)}')
         to.parent.mkdir(parents=True, exist_ok=True)
-        if p.suffix in TEXT and pattern: to.write_text(pattern.sub(lambda m: names[m[0]], p.read_text(encoding='utf-8')), encoding='utf-8')
-        else: shutil.copy2(p, to)
+        if p.suffix not in TEXT: shutil.copy2(p, to); continue
+        text = re.sub(r'\s*"output-file: [^"]*",', '', p.read_text(encoding='utf-8'), count=1)
+        to.write_text(pattern.sub(lambda m: names[m[0]], text) if pattern else text, encoding='utf-8')
 
 def render(quarto):
     "The site in _docs/."
@@ -41,7 +42,7 @@ def render(quarto):
     with tempfile.TemporaryDirectory() as tmp:
         src = PROC if quarto else Path(tmp)/'site'
         if not quarto: with_page_names(PROC, src)
-        cmd = ['quarto', 'render', '--no-cache'] if quarto else ['smalldocs', 'render', '.']
+        cmd = ['quarto', 'render', '--no-cache'] if quarto else ['smalldocs', 'render', '--quiet', '.']
         subprocess.run(cmd, cwd=src, check=True)
         shutil.move(src/DOCS.name, DOCS)
 
@@ -57,7 +58,8 @@ class Page(HTMLParser):
         self.refs += [a[o] for o in ('href', 'src') if a.get(o)]
 
 def check_links(site, home):
-    "Broken links within the site: (page, link). Addresses under `home` are the site's own."
+    "Broken links within the site: {target: pages}. Addresses under `home` are the site's own."
+    broken = {}
     pages = {p: Page(p) for p in site.rglob('*.html')}
     for page, parsed in pages.items():
         for ref in sorted(set(parsed.refs)):
@@ -68,9 +70,10 @@ def check_links(site, home):
             if target.is_dir(): target /= 'index.html'
             anchor = unquote(url.fragment)
             lost = anchor and target in pages and anchor not in pages[target].ids
-            if not target.exists() or lost: yield page.relative_to(site), ref
+            if not target.exists() or lost: broken.setdefault(os.path.relpath(target, site)+('#'+anchor if lost else ''), []).append(page.relative_to(site))
     count = sum(len(set(p.refs)) for p in pages.values())
-    print(f'{len(pages)} pages, {count} links and pictures looked at')
+    print(f'{len(pages)} pages, {count} links and pictures looked at, {len(broken)} broken')
+    return broken
 
 def main(args):
     from nbdev.config import get_config
@@ -78,8 +81,8 @@ def main(args):
     process()
     render('--quarto' in args)
     cfg = get_config()
-    broken = list(check_links(DOCS.resolve(), cfg.doc_host+cfg.doc_baseurl))
-    for page, ref in broken: print(f'{page}: broken link {ref}')
+    broken = check_links(DOCS.resolve(), cfg.doc_host+cfg.doc_baseurl)
+    for target, pages in broken.items(): print(f"broken: {target}, linked from {', '.join(map(str, pages[:3]))}{' ...' if pages[3:] else ''}")
     return int(bool(broken) or not (DOCS/'index.html').exists())
 
 if __name__ == '__main__': sys.exit(main(sys.argv[1:]))

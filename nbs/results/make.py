@@ -1,0 +1,69 @@
+"""Makes the committed results: trains the runs of a protocol, and keeps their figures in NAME.json beside this file.
+
+    python nbs/results/make.py digits
+    python nbs/results/make.py small_cifar100 --data cifar100 --download     (or --data folder:PATH)
+
+Finished runs are not run again, so it can be stopped and started at will.
+"""
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+METHODS = {'Base': '--method base', 'Mixup': '--method mixup'}
+PROTOCOLS = dict(
+    # the command's defaults, about forty seconds a run on one core
+    digits=dict(data='digits', settings='', variants={'Without memory': '--method base --memory 0', **METHODS, 'AKR': '--method akr'}),
+    # twelve classes of 16 x 16 pixels in four phases of three, about eight minutes a run on one core
+    small_cifar100=dict(data='cifar100', settings='--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --warmup 10 --batch 64 --lr 0.1', variants={
+        **METHODS,
+        'AKR, prior': '--method akr --prior',
+        'AKR, no prior': '--method akr --no-prior',
+        'AKR, prior, entropy-free': '--method akr --prior --entropy-free',
+        'AKR, no prior, entropy-free': '--method akr --no-prior --entropy-free'}),
+)
+KEEP = ('average_incremental_accuracy', 'average_incremental_accuracy_without_first', 'last_accuracy', 'forgetting')
+
+def command(protocol, variant, seed, data=None):
+    "The words of the command that makes a run."
+    return f"akr train --data {data or protocol['data']} {protocol['settings']} {protocol['variants'][variant]} --seed {seed}".split()
+
+def train(protocol, variant, seed, a):
+    "Train one run, or go on with it; what it says goes to a log beside it. Returns its folder, or None if it failed."
+    name = ''.join(c if c.isalnum() else '-' for c in f'{variant}-s{seed}')
+    out = a.runs/a.protocol/name
+    argv = ['akr', 'train', '--resume', str(out)] if (out/'config.json').exists() else command(protocol, variant, seed, a.data) + ['--out', str(out)]
+    argv += ['--device', 'cpu', '--quiet'] + (['--download'] if a.download else [])
+    with open(f'{out}.log', 'a') as log:
+        code = subprocess.run([sys.executable, '-m', *argv], stdout=log, stderr=log, env={**os.environ, 'OMP_NUM_THREADS': '1'}).returncode
+    print(name, 'done' if code == 0 else f'failed with code {code}: see {out}.log', flush=True)
+    return out if code == 0 else None
+
+def figures(protocol, variant, seed, out):
+    "What is kept of a run."
+    m, c = (json.loads((out/f).read_text()) for f in ('metrics.json', 'config.json'))
+    epochs = [json.loads((out/f"phase_{p['phase']:02d}"/'result.json').read_text())['epochs'] for p in m['phases']]
+    short = lambda v: None if v is None else round(v, 4)
+    return dict(variant=variant, seed=seed, command=' '.join(command(protocol, variant, seed)), versions=c['versions'], data=c['data']['fingerprint'], **{k: m[k] for k in KEEP},
+                seen=[p['seen'] for p in m['phases']], top1=[p['top1'] for p in m['phases']], seconds=[{k: round(s, 2) for k, s in p['seconds'].items()} for p in m['phases']],
+                weights=[dict(hist=e[-1]['hist'], **{k: [short(x[k]) for x in e] for k in ('std', 'new', 'exemplar')}) for e in epochs])
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('protocol', choices=PROTOCOLS); p.add_argument('--data', help='where the images are, if not where the protocol says'); p.add_argument('--download', action='store_true')
+    p.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3]); p.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at once, one thread each')
+    p.add_argument('--variants', nargs='+'); p.add_argument('--runs', type=Path, default=Path('runs')); p.add_argument('--commit', default='', help='the commit that was run')
+    a = p.parse_args()
+    protocol, out = PROTOCOLS[a.protocol], Path(__file__).with_name(f'{a.protocol}.json')
+    (a.runs/a.protocol).mkdir(parents=True, exist_ok=True)
+    jobs = [(v, s) for s in a.seeds for v in a.variants or protocol['variants']]
+    with ThreadPoolExecutor(a.jobs) as pool: folders = list(pool.map(lambda j: train(protocol, *j, a), jobs))
+    runs = [figures(protocol, v, s, f) for (v, s), f in zip(jobs, folders) if f]
+    how = dict(made_by=f'python nbs/results/make.py {a.protocol}', commit=a.commit, machine=f'{os.cpu_count()} CPU cores ({platform.machine()}), {a.jobs} runs at once, one thread each')
+    out.write_text(json.dumps(dict(**how, runs=runs), separators=(',', ':')).replace('{"variant"', '\n{"variant"') + '\n')
+
+if __name__ == '__main__': main()
