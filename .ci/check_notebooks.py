@@ -52,7 +52,7 @@ def check_cell(cell, number, modules):
         if '*' in names: yield f'from {module} import *: import by name'
         used = [f'{module}.{n}' for n in names] if module == LIB else [module]
         for m in (o.removeprefix(f'{LIB}.') for o in used if o.startswith(f'{LIB}.')):
-            if number is not None and modules.get(m, -1) >= number: yield f'imports {LIB}.{m}, which does not come before it'
+            if number is not None and modules.get(m, -1) > number: yield f'imports {LIB}.{m}, which comes after it'
 
 def main(nbs):
     files = sorted(p for p in nbs.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(nbs).parts))

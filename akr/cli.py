@@ -67,7 +67,9 @@ def help_text(
     elif isinstance(f.default, tuple): default = [' '.join(map(str, f.default)) or 'none']
     else: default = [str(f.default)] if f.default is not None and not by_data else []
     default = ['see the table below']*by_data + (['else '*by_data + without.removesuffix(')')] if without else [] if by_data else default)
-    return text + (f" (default: {', '.join(default)})" if default else '')
+    if not default: return text
+    text, end = (text[:-1], '; ') if text.endswith(')') else (text, ' (')
+    return f"{text}{end}default: {', '.join(default)})"
 
 # %% ../nbs/90_cli.ipynb #78b0b37e
 def add_setting(
@@ -87,10 +89,10 @@ def add_place(
     files:bool=True # Does the command read a data set?
 )->None:
     "Add the options that say where a run is computed and where its images lie."
-    parser.add_argument('--device', default='auto', metavar='NAME', help='auto (CUDA if there is a GPU), cpu, cuda or cuda:N (default: auto)')
+    parser.add_argument('--device', default='auto', metavar='NAME', help='Where to compute: auto (CUDA if there is a GPU), cpu, cuda or cuda:N (default: auto)')
     if not files: return
-    parser.add_argument('--download', action='store_true', help='fetch a torchvision data set that is missing')
-    parser.add_argument('--cache', dest='cache_dir', metavar='DIR', help="where a folder's decoded images are kept (default: $AKR_CACHE, else ~/.cache/akr/decoded)")
+    parser.add_argument('--download', action='store_true', help='Fetch a torchvision data set that is missing')
+    parser.add_argument('--cache', dest='cache_dir', metavar='DIR', help="Where a folder's decoded images are kept (default: $AKR_CACHE, else ~/.cache/akr/decoded)")
 
 # %% ../nbs/90_cli.ipynb #675b7fce
 MAIN = ('data', 'method', 'base', 'step', 'scheme', 'order', 'epochs', 'memory', 'seed')
@@ -167,13 +169,14 @@ def add_train(sub)->None: # `sub`: from `add_subparsers`
         for n in names: add_setting(g, left.pop(n), docs[n])
     group('what to learn', MAIN)
     g = t.add_argument_group('where')
-    g.add_argument('--out', metavar='DIR', help='the run folder (default: a new one under runs/)')
-    g.add_argument('--resume', metavar='DIR', help='go on with this run; its own settings apply')
+    g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
+    g.add_argument('--resume', metavar='DIR', help='Go on with this run; its own settings apply')
     add_place(g)
-    g.add_argument('--quiet', action='store_true', help='no progress bar, no lines')
+    g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     for title, names in THEMES.items(): group(title, [n for n in names if n in left])
     if left: group('more settings', list(left))
 
+# %% ../nbs/90_cli.ipynb #f5f9233f
 def make_parser()->Parser:
     "The parser of akr's own commands."
     p = Parser(prog='akr', description=MAIN_HELP, usage='akr train|eval|plot|predict [options]')
@@ -182,15 +185,15 @@ def make_parser()->Parser:
     add = lambda name, usage, text: sub.add_parser(name, prog=f'akr {name}', usage=f'akr {name} {usage} [options]', description=text)
     add_train(sub)
     e = add('eval', 'DIR', 'Recompute the accuracies of a run from its saved files and compare them with metrics.json.\nExit code 1 if they differ.')
-    e.add_argument('run', metavar='DIR', help='the run folder'); e.add_argument('--data-dir', metavar='DIR', help="folder of torchvision's data sets (default: the run's own)"); add_place(e)
-    e.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    e.add_argument('run', metavar='DIR', help='The run folder'); e.add_argument('--data-dir', metavar='DIR', help="Folder of torchvision's data sets (default: the one the run was trained with)"); add_place(e)
+    e.add_argument('--json', action='store_true', help='Print the metrics as JSON')
     d = add('plot', 'DIR', 'Write accuracy.png, matrix.png and, for blended runs, weights.png.')
-    d.add_argument('run', metavar='DIR', help='the run folder'); d.add_argument('--to', metavar='DIR', help='write them there (default: the run folder)')
+    d.add_argument('run', metavar='DIR', help='The run folder'); d.add_argument('--to', metavar='DIR', help='Write them there (default: the run folder)')
     r = add('predict', 'DIR IMAGE...', 'Print the most probable classes of images, and the nearest mean of exemplars (NME).')
-    r.add_argument('run', metavar='DIR', help='the run folder'); r.add_argument('images', metavar='IMAGE', nargs='+', help='image files of any size')
-    r.add_argument('--top', type=int, default=3, metavar='K', help='how many classes to print (default: 3)')
-    r.add_argument('--phase', type=int, metavar='T', help='as the run was after this phase, from 1 (default: the last)')
-    r.add_argument('--json', action='store_true', help='print JSON'); add_place(r, files=False)
+    r.add_argument('run', metavar='DIR', help='The run folder'); r.add_argument('images', metavar='IMAGE', nargs='+', help='Image files of any size')
+    r.add_argument('--top', type=int, default=3, metavar='K', help='How many classes to print (default: 3)')
+    r.add_argument('--phase', type=int, metavar='T', help='As the run was after this phase, from 1 (default: the last)')
+    r.add_argument('--json', action='store_true', help='Print JSON'); add_place(r, files=False)
     return p
 
 # %% ../nbs/90_cli.ipynb #aa86966b
@@ -343,7 +346,7 @@ COMMANDS = dict(train=do_train, eval=do_eval, plot=do_plot, predict=do_predict)
 def is_paper(argv:list)->bool:
     "Is this one of the paper's command lines?"
     if not argv or not argv[0].startswith('-'): return False
-    own = set(options(make_paper_parser())) - {'--data', '--data-dir', '--memory', '--out', '--method', '--alpha', '--device', '--download', '--cache'} | {'-e'}
+    own = set(options(make_paper_parser())) - set(options(make_parser(), 'train')) | {'-e'}
     return any(w.split('=')[0] in own for w in argv)
 
 def run_command(argv:list)->int: # Exit code
@@ -354,6 +357,7 @@ def run_command(argv:list)->int: # Exit code
     a = parse(make_parser(), argv or ['--help'])
     return COMMANDS[a.command](a)
 
+# %% ../nbs/90_cli.ipynb #2d5afe19
 def main(
     argv:list=None # The words of the command line; None: those of this process
 )->int: # 0: done; 1: a check or the work failed; 2: bad input; 130: stopped

@@ -153,6 +153,6 @@ def configure(
 PAPER = dict(
     data='cifar100', order='fgp', base=10, step=10, memory=2000,
     head='cosine', loss='sigmoid', weighting='replace',
-    epochs=90, warmup=20, lr=2., schedule='steps', milestones=(70, 84), gamma=0.2, weight_decay=1e-5,
+    epochs=90, batch=128, warmup=20, lr=2., schedule='steps', milestones=(70, 84), gamma=0.2, weight_decay=1e-5,
     attention_lr=2e-6, seed=20200920,
 )
