@@ -17,6 +17,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import torch
 from fastcore.docments import docments
 
 from . import __version__
@@ -298,7 +299,8 @@ PAPER_PAIRINGS = ('any', 'mixed', 'exemplars')
 
 def make_paper_parser()->Parser:
     "The parser of the paper's two command lines."
-    p = Parser(prog='akr', add_help=False)
+    p = Parser(prog='akr', add_help=False) # akr's own help speaks of these flags too
+    p.add_argument('-h', '--help', action='store_true')
     add, whole = p.add_argument, dict(type=int)
     add('--c', default='resnet32', choices=[f'resnet{d}' for d in (20, 32, 44, 56, 110)])
     add('--model', default='icarl_attentive_replay', choices=MODELS); add('--method', choices=PAPER_METHODS); add('--name')
@@ -331,6 +333,7 @@ def do_paper(
     a # From `make_paper_parser`
 )->int: # Exit code
     "The paper's own command lines."
+    if a.help: return run_command(['--help'])
     if a.eval:
         if not a.load_path: raise InputError("--eval needs --load_path DIR, the folder of a saved run")
         a.run = a.load_path
@@ -367,5 +370,6 @@ def main(
     except SystemExit as e: return e.code or 0 # argparse has said what there is to say
     except InputError as e: say(e); return 2
     except LossError as e: say(f'{e}. The finished phases are kept.'); return 1
+    except torch.cuda.OutOfMemoryError: say('the GPU has not memory enough: try a smaller --batch. The finished phases are kept.'); return 1
     except OSError as e: say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}"); return 1
     except KeyboardInterrupt: say('stopped; the finished phases are kept: go on with akr train --resume DIR'); return 130

@@ -8,6 +8,7 @@ __all__ = ['METHODS', 'BLENDS', 'SCHEDULES', 'DATA_DEFAULTS', 'PAPER', 'option',
 
 # %% ../nbs/60_config.ipynb #8b50ebac
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 
 from .core import InputError, at_least, one_of
 from .blend import OBJECTIVES, PAIRINGS, SEES
@@ -34,6 +35,8 @@ def check_config(c)->None: # c: `Config`
     "`InputError` for the first field of a `Config` that cannot be."
     names = dict(method=METHODS, blend=BLENDS, pairing=PAIRINGS, objective=OBJECTIVES, sees=SEES, head=HEADS, loss=KINDS, weighting=WEIGHTINGS, schedule=SCHEDULES)
     for name, accepted in names.items(): one_of(getattr(c, name), accepted, option(name))
+    for name, v in vars(c).items():
+        if isinstance(v, float) and not isfinite(v): raise InputError(f"{option(name)} must be a finite number, not {v}")
     for name in ('epochs', 'batch', 'hidden', 'width', 'depth'): at_least(getattr(c, name), 1, option(name))
     at_least(c.warmup, 0, option('warmup'))
     for name in ('base', 'step', 'classes', 'size'):
@@ -44,6 +47,10 @@ def check_config(c)->None: # c: `Config`
         if not getattr(c, name) > 0: raise InputError(f"{option(name)} must be above 0, not {getattr(c, name)}")
     for name in ('weight_decay', 'momentum', 'attention_lr', 'attention_reg', 'max_shift', 'distill'):
         if not getattr(c, name) >= 0: raise InputError(f"{option(name)} must be 0 or more, not {getattr(c, name)}")
+    if not 0 < c.gamma <= 1 or not c.momentum < 1: raise InputError(f"--gamma must be above 0 and at most 1, and --momentum below 1, not {c.gamma} and {c.momentum}")
+    if len(c.alpha) != 2 or not all(isfinite(a) and a > 0 for a in c.alpha): raise InputError(f"--alpha must be two numbers above 0, not {', '.join(map(str, c.alpha))}")
+    for m in c.milestones: at_least(m, 0, '--milestones')
+    if c.blend == 'attentive' and c.warmup >= c.epochs: raise InputError(f"attention would never start: --warmup {c.warmup} must be less than --epochs {c.epochs}")
     if (c.memory is None) == (c.per_class is None): raise InputError("give the memory as --memory (exemplars in all) or as --per-class, one of the two")
     if c.scheme and (c.base or c.step): raise InputError("give the phases as --scheme or as --base and --step, not as both")
     if c.step and not c.base: raise InputError(f"--step {c.step} needs --base, the classes of the first phase")
@@ -74,7 +81,7 @@ class Config:
     last_relu:bool=False # End the backbone with a ReLU
     # the blender, where Base, Mixup and AKR differ
     method:str='akr' # base, mixup or akr
-    blend:str='attentive' # none, mixup or attentive (the method sets it)
+    blend:str=None # none, mixup or attentive (the method sets it)
     alpha:tuple=(1., 1.) # Beta distribution of the blending weights
     pairing:str='any' # Pairs: any with any, mixed (exemplar with new), or exemplars alone
     warmup:int=0 # Epochs of plain mixup before attention starts, in each phase after the first
@@ -105,6 +112,7 @@ class Config:
     seed:int=1993 # Seed of everything that is drawn at random
 
     def __post_init__(self):
+        if self.blend is None and self.method in METHODS: object.__setattr__(self, 'blend', METHODS[self.method]['blend'])
         for name in ('alpha', 'milestones'): object.__setattr__(self, name, tuple(getattr(self, name)))
         check_config(self)
     def to_dict(self)->dict: return asdict(self)
@@ -124,7 +132,7 @@ def config_sizes(
     if c.classes and c.classes > n: raise InputError(f"--classes {c.classes} does not fit: there are {n} classes")
     n = c.classes or n
     if c.scheme: return scheme_sizes(c.scheme, n)
-    return phase_sizes(n, c.base, c.step or c.base) if c.base else tfs(n, min(5, n))
+    return phase_sizes(n, c.base, c.step or max(1, min(c.base, n-c.base))) if c.base else tfs(n, min(5, n))
 
 # %% ../nbs/60_config.ipynb #11607ce9
 DATA_DEFAULTS = dict(
@@ -147,7 +155,7 @@ def configure(
     if given.get('memory') is not None: d.pop('per_class', None)
     if given.get('scheme'): d = {k: v for k, v in d.items() if k not in ('base', 'step')}
     if 'epochs' in given: d['warmup'] = d['warmup']*at_least(given['epochs'], 1, '--epochs')//d['epochs']
-    return Config.from_dict({**d, 'data': str(data), 'method': method, **METHODS[one_of(method, METHODS, 'method')], **given})
+    return Config.from_dict({**d, 'data': str(data), 'method': one_of(method, METHODS, 'method'), **METHODS[method], **given})
 
 # %% ../nbs/60_config.ipynb #e2854d8e
 PAPER = dict(

@@ -28,7 +28,7 @@ from .config import Config
 def seeded(seed:int, purpose:str, make): # what `make` returns
     "Call `make` with PyTorch's global generator seeded for one purpose, and leave that generator as it was."
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(generator(seed, purpose).initial_seed())
+        torch.default_generator.manual_seed(generator(seed, purpose).initial_seed()) # the CPU's alone
         return make()
 
 def make_net(cfg:Config, channels:int)->Net:
@@ -67,9 +67,10 @@ class WeightWatch:
         a:Tensor, # Weights (b,), float32 in [0,1]
         is_exemplar:Tensor # (b,), bool
     )->None:
-        k = is_exemplar.long()
-        self.sums.index_add_(0, k, torch.stack([torch.ones_like(a), a, a*a], 1).double())
-        self.hist.index_add_(0, k*self.bins + (a*self.bins).long().clamp(max=self.bins-1), torch.ones_like(a))
+        k, one = is_exemplar.long(), torch.ones_like(a)
+        self.sums += (torch.stack([1-k, k]).double()@torch.stack([one, a, a*a], 1).double()) # (2,b) @ (b,3)
+        bins = (a.nan_to_num(0)*self.bins).long().clamp(0, self.bins-1) # a loss that went wrong makes weights that are no numbers
+        self.hist.index_add_(0, k*self.bins + bins, one)
     def result(self)->dict: # 'std' of all weights; mean weight of 'new' images and of an 'exemplar' (None without any); 'hist' (2,bins)
         "Deviation, means and histogram."
         s = self.sums.cpu()

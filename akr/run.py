@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['phase_dir', 'save_phase', 'load_phase', 'Run', 'run_metrics', 'free_folder', 'phase_line', 'check_memory',
-           'show_progress', 'images_to_do', 'fit', 'train', 'resume', 'evaluate_run', 'predict']
+           'show_progress', 'images_to_do', 'repeatable', 'whole_paths', 'fit', 'train', 'resume', 'evaluate_run',
+           'predict']
 
 # %% ../nbs/80_run.ipynb #2020e59e
 import os
@@ -21,7 +22,7 @@ from fastcore.basics import patch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .core import InputError, load_json, load_tensors, pick_device, save_json, save_tensors, versions
+from .core import InputError, generator, load_json, load_tensors, pick_device, save_json, save_tensors, versions
 from .data import TORCHVISION, Dataset, decode_all, load_data
 from .stream import Stream
 from .augment import Augment
@@ -70,7 +71,7 @@ def load_phase(
     net, meta = load_tensors(d/'model.safetensors', learner.device)
     attends, kept = learner.blender.attends, load_json(d/'result.json')['exemplars']
     try:
-        learner.net.head.grow(meta['classes'] - learner.net.n_classes)
+        learner.net.head.grow(meta['classes'] - learner.net.n_classes, generator(0)) # whatever: the saved rows replace these
         learner.net.to(learner.device)
         learner.net.load_state_dict(net)
         if attends: learner.blender.load_state_dict(load_tensors(d/'attention.safetensors', learner.device)[0])
@@ -180,7 +181,7 @@ def run_metrics(
     "The metrics of a run: accuracies in percent, times in seconds."
     cfg, info = run.cfg, run.info
     sizes = info['sizes'][:len(results)]
-    m = dict(method=cfg.method, data=cfg.data, seed=cfg.seed, order=cfg.order, class_order=info['order'], classes=info['class_names'], sizes=info['sizes'],
+    m = dict(method=cfg.method, blend=cfg.blend, data=cfg.data, seed=cfg.seed, order=cfg.order, class_order=info['order'], classes=info['class_names'], sizes=info['sizes'],
              finished=len(results) == len(info['sizes']), phases=[_phase_metrics(t, r, sizes) for t, r in enumerate(results)])
     if results: m.update(summary({k: [r['hits'][k] for r in results] for k in results[0]['hits']}, results[-1]['images'], sizes))
     return m
@@ -271,7 +272,23 @@ def _learn_phase(learner:Learner, stream:Stream, t:int, bar:tqdm)->dict: # What 
     r['seconds']['eval'] = time.perf_counter()-t0
     return dict(phase=t+1, exemplars=len(learner.memory), images=e.pop('images'), hits=e, **r)
 
-# %% ../nbs/80_run.ipynb #4848f866
+# %% ../nbs/80_run.ipynb #5448063b
+@contextmanager
+def repeatable():
+    "Let cuDNN use repeatable algorithms alone, and leave its settings as they were."
+    c = torch.backends.cudnn
+    before = c.deterministic, c.benchmark
+    c.deterministic, c.benchmark = True, False
+    try: yield
+    finally: c.deterministic, c.benchmark = before
+
+def whole_paths(cfg:Config)->Config:
+    "The same settings with whole paths, so that a run is found again from every folder."
+    whole = lambda p: str(Path(p).expanduser().resolve())
+    data = f'folder:{whole(cfg.data[7:])}' if cfg.data.startswith('folder:') and cfg.data[7:] else cfg.data
+    return replace(cfg, data=data, data_dir=whole(cfg.data_dir) if cfg.data_dir else None)
+
+# %% ../nbs/80_run.ipynb #9257016e
 def fit(
     run:Run, # Where the phases are kept
     learner:Learner, # At the end of phase `first-1`
@@ -282,7 +299,7 @@ def fit(
     "Learn, test and save the phases from `first` to the last."
     say = (lambda *_: None) if progress is False else tqdm.write
     bar = dict(total=images_to_do(run.cfg, stream, first), unit=' images', unit_scale=True, disable=not (show_progress() if progress is None else progress))
-    with run.lock():
+    with run.lock(), repeatable():
         _sweep(run, first)
         say(repr(stream))
         say(f"{run.cfg.method} on {learner.device}, run folder {run.path}")
@@ -305,6 +322,7 @@ def train(
     "Train from the first phase to the last, saving each."
     device = pick_device(device)
     if data is not None: cfg = replace(cfg, data=data.name if isinstance(data, Dataset) else str(data))
+    cfg = whole_paths(cfg)
     out = _check_free(out or free_folder(cfg))
     ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cfg.test_fraction, cache_dir)
     stream = Stream(ds.to(device), config_sizes(cfg, len(ds.classes)), cfg.order)
@@ -330,9 +348,9 @@ def resume(
     return fit(run, run.learner(done-1 if done else None, device), stream, done, progress)
 
 # %% ../nbs/80_run.ipynb #772adc79
-def _figures(m)->list:
-    "The accuracies in a metrics.json, whatever else it may hold."
-    return [m.get('average_incremental_accuracy'), *(p.get('top1') for p in m.get('phases', []))]
+def _figures(m)->dict:
+    "What a metrics.json says, but for the times."
+    return {**m, 'phases': [{k: v for k, v in p.items() if k not in ('seconds', 'images_per_second')} for p in m.get('phases', [])]}
 
 def evaluate_run(
     path, # The run folder

@@ -63,6 +63,7 @@ def phase_sizes(
     at_least(step, 1, 'step')
     if base > n: raise InputError(f"a base of {base} classes does not fit: there are {n}")
     rest = n-base
+    if rest and step > rest: raise InputError(f"a step of {step} classes does not fit: after a base of {base}, {rest} of {n} are left")
     return [base] + [step]*(rest//step) + ([rest%step] if rest%step else [])
 
 # %% ../nbs/15_stream.ipynb #e7f675d7
