@@ -19,6 +19,13 @@ from .core import InputError
 # %% ../nbs/05_plot.ipynb #b25512d9
 class Figure(matplotlib.figure.Figure):
     "A matplotlib figure that every notebook can show, without pyplot."
+    def __init__(self,
+        figsize:tuple, # Width and height, in inches
+        dpi:int=80, # Pixels an inch
+        layout:str='constrained', # How room is made for titles and labels
+        **kw # What else a matplotlib figure takes
+    ):
+        super().__init__(figsize=figsize, dpi=dpi, layout=layout, **kw)
     def _repr_png_(self)->bytes: # The picture, at the figure's own resolution
         f = io.BytesIO()
         self.savefig(f, format='png', dpi=self.dpi)

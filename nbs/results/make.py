@@ -22,8 +22,7 @@ PROTOCOLS = dict(
     small_cifar100=dict(data='cifar100', settings='--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --warmup 10 --batch 64 --lr 0.1', variants={
         **METHODS,
         'AKR, prior': '--method akr --prior',
-        'AKR, no prior': '--method akr --no-prior',
-        'AKR, prior, challenge': '--method akr --prior --objective challenge --entropy-free'}),
+        'AKR, no prior': '--method akr --no-prior'}),
 )
 KEEP = ('average_incremental_accuracy', 'average_incremental_accuracy_without_first', 'last_accuracy', 'forgetting')
 
@@ -46,6 +45,7 @@ def figures(protocol, variant, seed, out, data):
     "What is kept of a run."
     m, c = (json.loads((out/f).read_text()) for f in ('metrics.json', 'config.json'))
     epochs = [json.loads((out/f"phase_{p['phase']:02d}"/'result.json').read_text())['epochs'] for p in m['phases']]
+    if '--method base' in protocol['variants'][variant]: epochs = [] # it has no weights to show
     short = lambda v: None if v is None else round(v, 4)
     return dict(variant=variant, seed=seed, command=' '.join(command(protocol, variant, seed, data)), versions=c['versions'], data=c['data']['fingerprint'], **{k: m[k] for k in KEEP},
                 seen=[p['seen'] for p in m['phases']], top1=[p['top1'] for p in m['phases']], seconds=[{k: round(s, 2) for k, s in p['seconds'].items()} for p in m['phases']],
