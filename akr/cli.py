@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MAIN', 'THEMES', 'MAIN_HELP', 'TRAIN_HELP', 'MODELS', 'PAPER_METHODS', 'PAPER_ORDERS', 'PAPER_PAIRINGS', 'COMMANDS',
            'Parser', 'parse', 'options', 'number', 'help_text', 'add_setting', 'add_place', 'defaults_table',
-           'add_train', 'make_parser', 'percent', 'report', 'parse_order', 'do_train', 'do_eval', 'figures', 'do_plot',
-           'do_predict', 'make_paper_parser', 'paper_config', 'do_paper', 'is_paper', 'run_command', 'main']
+           'add_train', 'make_parser', 'run_name', 'percent', 'report', 'parse_order', 'do_train', 'do_eval', 'figures',
+           'do_plot', 'do_predict', 'make_paper_parser', 'paper_config', 'do_paper', 'is_paper', 'run_command', 'main']
 
 # %% ../nbs/90_cli.ipynb #cf691efc
 import argparse
@@ -198,6 +198,11 @@ def make_parser()->Parser:
     return p
 
 # %% ../nbs/90_cli.ipynb #aa86966b
+def run_name(m:dict)->str: # `m` is the content of metrics.json
+    "A run's method and data in a few words; the blender too, if it is not the method's own."
+    blend = '' if m['blend'] == METHODS[m['method']]['blend'] else f" with the blend {m['blend']}"
+    return f"{m['method']}{blend} on {m['data']}"
+
 def percent(v:float)->str:
     "An accuracy as text; None has none."
     return 'n/a' if v is None else f'{v:.2f} %'
@@ -207,7 +212,7 @@ def report(
     path # The run folder
 )->None:
     "Print the averages of a run."
-    print(f"{m['method']} on {m['data']}, seed {m['seed']}, order {m['order']}, {len(m['phases'])} of {len(m['sizes'])} phases: {path}")
+    print(f"{run_name(m)}, seed {m['seed']}, order {m['order']}, {len(m['phases'])} of {len(m['sizes'])} phases: {path}")
     print(f"{'':46}{'head':>10}{'NME':>10}")
     rows = {'average incremental accuracy': 'average_incremental_accuracy', '... without the first phase': 'average_incremental_accuracy_without_first', 'accuracy after the last phase': 'last_accuracy'}
     for text, k in rows.items(): print(f"  {text:44}{percent(m[k]['head']):>10}{percent(m[k]['nme']):>10}")
@@ -256,7 +261,7 @@ def figures(run:Run)->dict: # Name -> `Figure`
     if not results: raise InputError(f"the run in {str(run.path)!r} has no finished phase yet")
     seen, name = [p['seen'] for p in m['phases']], dict(head='head', nme='NME')
     known = [k for k, v in m['accuracy_matrix'].items() if v]
-    figs = dict(accuracy=plot_accuracy({name[k]: (seen, [p['top1'][k] for p in m['phases']]) for k in known}, f"{m['method']} on {m['data']}"),
+    figs = dict(accuracy=plot_accuracy({name[k]: (seen, [p['top1'][k] for p in m['phases']]) for k in known}, run_name(m)),
                 matrix=plot_matrix({name[k]: m['accuracy_matrix'][k] for k in known}))
     if run.cfg.blend != 'none':
         e = results[-1]['epochs']
@@ -303,7 +308,7 @@ def make_paper_parser()->Parser:
     p.add_argument('-h', '--help', action='store_true')
     add, whole = p.add_argument, dict(type=int)
     add('--c', default='resnet32', choices=[f'resnet{d}' for d in (20, 32, 44, 56, 110)])
-    add('--model', default='icarl_attentive_replay', choices=MODELS); add('--method', choices=PAPER_METHODS); add('--name')
+    add('--model', choices=MODELS); add('--method', choices=PAPER_METHODS); add('--name')
     add('-order', default='0'); add('-init_base', default=PAPER['base'], **whole); add('-inc', default=PAPER['step'], **whole)
     add('--alpha', type=float, nargs=2, default=[1., 1.])
     add('-e', default=PAPER['epochs'], **whole); add('-sc', nargs='+', default=[50, 64], **whole); add('-wp', default=PAPER['warmup'], **whole)
@@ -319,7 +324,7 @@ def paper_config(
     a # From `make_paper_parser`
 )->Config:
     "What the paper's flags mean here."
-    method = MODELS[a.model]
+    method = MODELS[a.model] if a.model else PAPER_METHODS[a.method or 'attentive_replay']
     if a.method and PAPER_METHODS[a.method] != method: raise InputError(f"--model {a.model} and --method {a.method} do not go together")
     order = PAPER_ORDERS.get(a.order, a.order)
     return configure(**{**PAPER, **dict(
@@ -371,5 +376,5 @@ def main(
     except InputError as e: say(e); return 2
     except LossError as e: say(f'{e}. The finished phases are kept.'); return 1
     except torch.cuda.OutOfMemoryError: say('the GPU has not memory enough: try a smaller --batch. The finished phases are kept.'); return 1
-    except OSError as e: say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}"); return 1
+    except OSError as e: say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}"); return 2 if isinstance(e, PermissionError) else 1
     except KeyboardInterrupt: say('stopped; the finished phases are kept: go on with akr train --resume DIR'); return 130

@@ -48,8 +48,10 @@ def check_config(c)->None: # c: `Config`
     for name in ('weight_decay', 'momentum', 'attention_lr', 'attention_reg', 'max_shift', 'distill'):
         if not getattr(c, name) >= 0: raise InputError(f"{option(name)} must be 0 or more, not {getattr(c, name)}")
     if not 0 < c.gamma <= 1 or not c.momentum < 1: raise InputError(f"--gamma must be above 0 and at most 1, and --momentum below 1, not {c.gamma} and {c.momentum}")
-    if len(c.alpha) != 2 or not all(isfinite(a) and a > 0 for a in c.alpha): raise InputError(f"--alpha must be two numbers above 0, not {', '.join(map(str, c.alpha))}")
+    if len(c.alpha) != 2 or not all(1e-3 <= a <= 1e3 for a in c.alpha): raise InputError(f"--alpha must be two numbers from 0.001 to 1000, not {', '.join(map(str, c.alpha))}")
     for m in c.milestones: at_least(m, 0, '--milestones')
+    if bool(c.milestones) != (c.schedule == 'steps'): raise InputError("--milestones and --schedule steps go together: give both or neither")
+    if not 0 < c.test_fraction < 1: raise InputError(f"--test-fraction must lie between 0 and 1, not {c.test_fraction}")
     if c.blend == 'attentive' and c.warmup >= c.epochs: raise InputError(f"attention would never start: --warmup {c.warmup} must be less than --epochs {c.epochs}")
     if (c.memory is None) == (c.per_class is None): raise InputError("give the memory as --memory (exemplars in all) or as --per-class, one of the two")
     if c.scheme and (c.base or c.step): raise InputError("give the phases as --scheme or as --base and --step, not as both")
@@ -153,7 +155,8 @@ def configure(
     d = dict(DATA_DEFAULTS.get(str(data).split(':')[0], DATA_DEFAULTS['folder']))
     if given.get('per_class') is not None: d.pop('memory', None) # one of the two, and yours
     if given.get('memory') is not None: d.pop('per_class', None)
-    if given.get('scheme'): d = {k: v for k, v in d.items() if k not in ('base', 'step')}
+    if given.get('scheme') or (given.get('classes') or 10**9) < d.get('base', 0): d = {k: v for k, v in d.items() if k not in ('base', 'step')}
+    if ('classes' in given or 'base' in given) and 'step' not in given: d.pop('step', None) # the default may not fit
     if 'epochs' in given: d['warmup'] = d['warmup']*at_least(given['epochs'], 1, '--epochs')//d['epochs']
     return Config.from_dict({**d, 'data': str(data), 'method': one_of(method, METHODS, 'method'), **METHODS[method], **given})
 

@@ -8,6 +8,8 @@ __all__ = ['phase_dir', 'save_phase', 'load_phase', 'Run', 'run_metrics', 'free_
            'predict']
 
 # %% ../nbs/80_run.ipynb #2020e59e
+import hashlib
+import json
 import os
 import shutil
 import sys
@@ -75,20 +77,25 @@ def load_phase(
         learner.net.to(learner.device)
         learner.net.load_state_dict(net)
         if attends: learner.blender.load_state_dict(load_tensors(d/'attention.safetensors', learner.device)[0])
-    except (RuntimeError, KeyError) as e: raise InputError(f"the files in {str(d)!r} do not fit the configuration of the run: {e}") from None
-    if kept: learner.memory.load_state_dict(load_tensors(d/'exemplars.safetensors', learner.device)[0])
+        if kept: learner.memory.load_state_dict(load_tensors(d/'exemplars.safetensors', learner.device)[0])
+    except (RuntimeError, KeyError, TypeError) as e: raise InputError(f"the files in {str(d)!r} do not fit the configuration of the run: {str(e).splitlines()[0]}") from None
+    if not all(v.isfinite().all() for v in net.values()): raise InputError(f"{str(d/'model.safetensors')!r} holds numbers that are infinite or NaN: remove {d.name} and resume")
     learner.prev = learner.net.frozen()
     return learner
 
 # %% ../nbs/80_run.ipynb #63c3c218
 def _describe(cfg:Config, data:Dataset, stream:Stream, augment:Augment, device:torch.device)->dict:
-    "The content of config.json."
-    return dict(
+    "The content of config.json, with a digest that shows later changes."
+    d = dict(
         config=cfg.to_dict(), versions=versions(),
         machine=dict(device=str(device), gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else None, threads=torch.get_num_threads()),
         data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip, brightness=data.brightness),
         mean=augment.mean.flatten().tolist(), std=augment.std.flatten().tolist(),
         order=stream.order, sizes=stream.sizes, class_names=stream.class_names)
+    return dict(d, digest=_digest(d))
+
+def _digest(d:dict)->str: # Of all but the digest itself; tuples and lists are one in JSON
+    return hashlib.sha256(json.dumps({k: v for k, v in d.items() if k != 'digest'}, sort_keys=True).encode()).hexdigest()
 
 def _check_free(path)->Path:
     "`path`, if nothing is there yet that a new run could spoil; else an `InputError`."
@@ -108,6 +115,7 @@ class Run:
         if not file.is_file(): raise InputError(f"{str(path)!r} is not a run of akr: it holds no config.json")
         self.info = load_json(file)
         if not isinstance(self.info, dict) or 'config' not in self.info: raise InputError(f"{str(path)!r} is not a run of akr: its config.json holds no 'config'")
+        if self.info.get('digest') != _digest(self.info): raise InputError(f"{str(file)!r} is damaged, or was changed after the run was started")
         try: self.cfg = Config.from_dict(self.info['config'])
         except (TypeError, InputError) as e: raise InputError(f"{str(file)!r} is not the configuration of a run: {e}") from None
 
@@ -127,11 +135,18 @@ class Run:
     def __repr__(self): return f"Run({str(self.path)!r}): {self.cfg.method} on {self.cfg.data}, {len(self.results())} of {len(self.info['sizes'])} phases"
 
 # %% ../nbs/80_run.ipynb #00940e5b
+_RESULT = {'phase', 'exemplars', 'images', 'hits', 'seconds', 'images_per_second', 'epochs'} # what result.json holds
+
 @patch
 def results(self:Run)->list: # One dict a phase
     "The results of the finished phases."
     out = []
-    while (file := phase_dir(self.path, len(out))/'result.json').is_file(): out.append(load_json(file))
+    while (file := phase_dir(self.path, len(out))/'result.json').is_file():
+        r = load_json(file)
+        if not isinstance(r, dict) or not _RESULT <= set(r): raise InputError(f"{str(file)!r} is damaged: it is not the result of a phase")
+        out.append(r)
+    for t in range(len(out)+1, len(self.info['sizes'])):
+        if phase_dir(self.path, t).exists(): raise InputError(f"{str(phase_dir(self.path, len(out)))!r} is missing or has no result, though {phase_dir(self.path, t).name} is there")
     return out
 
 @patch
@@ -258,6 +273,7 @@ def images_to_do(
 def _sweep(run:Run, first:int)->None:
     "Remove what a crash left; an `InputError` if a phase from `first` on has a folder already."
     for d in run.path.glob('.phase_*'): shutil.rmtree(d, ignore_errors=True)
+    for f in run.path.glob('.metrics.json.*'): f.unlink()
     for t in range(first, len(run.info['sizes'])):
         if phase_dir(run.path, t).exists(): raise InputError(f"{str(phase_dir(run.path, t))!r} stands in the way, of a phase that is still to be learnt: move it elsewhere")
 
@@ -300,8 +316,10 @@ def fit(
     say = (lambda *_: None) if progress is False else tqdm.write
     bar = dict(total=images_to_do(run.cfg, stream, first), unit=' images', unit_scale=True, disable=not (show_progress() if progress is None else progress))
     with run.lock(), repeatable():
+        if len(run.results()) != first: raise InputError(f"the run in {str(run.path)!r} has gone on in another process meanwhile: try again")
         _sweep(run, first)
         say(repr(stream))
+        if run.info['machine']['threads'] != torch.get_num_threads() and first: say(f"note: the run was started with {run.info['machine']['threads']} CPU threads and goes on with {torch.get_num_threads()}: the last digits may differ")
         say(f"{run.cfg.method} on {learner.device}, run folder {run.path}")
         with tqdm(**bar) as bar:
             for t in range(first, len(stream)):
@@ -350,7 +368,9 @@ def resume(
 # %% ../nbs/80_run.ipynb #772adc79
 def _figures(m)->dict:
     "What a metrics.json says, but for the times."
-    return {**m, 'phases': [{k: v for k, v in p.items() if k not in ('seconds', 'images_per_second')} for p in m.get('phases', [])]}
+    times = ('seconds', 'images_per_second')
+    phases = m.get('phases') if isinstance(m.get('phases'), list) else []
+    return {**m, 'phases': [{k: v for k, v in p.items() if k not in times} for p in phases if isinstance(p, dict)]}
 
 def evaluate_run(
     path, # The run folder
@@ -369,7 +389,8 @@ def evaluate_run(
         new.append({**r, 'images': e.pop('images'), 'hits': e})
         differ += [f"phase {t+1}, {k}: {sum(e[k] or [])} right, {sum(r['hits'][k] or [])} when it was trained" for k in e if e[k] != r['hits'][k]]
     m, file = run_metrics(run, new), run.path/'metrics.json'
-    if not differ and (not file.is_file() or _figures(load_json(file)) != _figures(m)): differ.append("metrics.json: not what the phases give; resuming the run writes it anew")
+    kept = load_json(file) if file.is_file() else None
+    if not differ and (not isinstance(kept, dict) or _figures(kept) != _figures(m)): differ.append("metrics.json: missing, older than the phases, or changed; akr train --resume writes it anew")
     return m, differ
 
 # %% ../nbs/80_run.ipynb #bd497217
