@@ -377,4 +377,4 @@ def main(
     except LossError as e: say(f'{e}. The finished phases are kept.'); return 1
     except torch.cuda.OutOfMemoryError: say('the GPU has not memory enough: try a smaller --batch. The finished phases are kept.'); return 1
     except OSError as e: say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}"); return 2 if isinstance(e, PermissionError) else 1
-    except KeyboardInterrupt: say('stopped; the finished phases are kept: go on with akr train --resume DIR'); return 130
+    except KeyboardInterrupt as e: say(f"stopped: {e}" if str(e) else 'stopped'); return 130

@@ -75,7 +75,7 @@ def plot_accuracy(
         if len(seen) != len(top1): raise InputError(f"{name!r} has {len(top1)} accuracies for {len(seen)} numbers of classes")
         ax.plot(seen, top1, marker='o', ms=4, label=name)
     ax.set(xlabel='classes seen', ylabel='top-1 accuracy (%)', title=title)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(alpha=.3)
     ax.legend()
     return fig
@@ -125,7 +125,7 @@ def _draw_course(ax, std, exemplar):
         ax.plot(epochs, [np.nan if v is None else v for v in exemplar], marker='.', label='mean weight of exemplars')
     ax.axhline(1/math.sqrt(12), ls=':', c='gray', label='deviation of mixup, Beta(1,1)')
     ax.set(xlabel='epoch', ylabel='weight', title='Over the epochs', ylim=(0, 1))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.legend(fontsize=8)
 
 # %% ../nbs/05_plot.ipynb #e8c6b7dc

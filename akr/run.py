@@ -321,10 +321,12 @@ def fit(
         say(repr(stream))
         if run.info['machine']['threads'] != torch.get_num_threads() and first: say(f"note: the run was started with {run.info['machine']['threads']} CPU threads and goes on with {torch.get_num_threads()}: the last digits may differ")
         say(f"{run.cfg.method} on {learner.device}, run folder {run.path}")
-        with tqdm(**bar) as bar:
-            for t in range(first, len(stream)):
-                save_phase(run.path, t, learner, _learn_phase(learner, stream, t, bar))
-                say(phase_line(run.write_metrics()['phases'][-1], len(stream)))
+        try:
+            with tqdm(**bar) as bar:
+                for t in range(first, len(stream)):
+                    save_phase(run.path, t, learner, _learn_phase(learner, stream, t, bar))
+                    say(phase_line(run.write_metrics()['phases'][-1], len(stream)))
+        except KeyboardInterrupt: raise KeyboardInterrupt(f"the finished phases are kept, go on with akr train --resume {run.path}") from None
     return run
 
 # %% ../nbs/80_run.ipynb #9f2ecfb8
