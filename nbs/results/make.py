@@ -22,7 +22,8 @@ PROTOCOLS = dict(
     small_cifar100=dict(data='cifar100', settings='--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --warmup 10 --batch 64 --lr 0.1', variants={
         **METHODS,
         'AKR, prior': '--method akr --prior',
-        'AKR, no prior': '--method akr --no-prior'}),
+        'AKR, no prior': '--method akr --no-prior',
+        'AKR, prior, challenge': '--method akr --prior --objective challenge'}),
 )
 KEEP = ('average_incremental_accuracy', 'average_incremental_accuracy_without_first', 'last_accuracy', 'forgetting')
 
