@@ -42,13 +42,13 @@ def train(protocol, variant, seed, a):
     print(name, 'done' if code == 0 else f'failed with code {code}: see {out}.log', flush=True)
     return out if code == 0 else None
 
-def figures(protocol, variant, seed, out, data):
+def figures(protocol, variant, seed, out, data, commit):
     "What is kept of a run."
     m, c = (json.loads((out/f).read_text()) for f in ('metrics.json', 'config.json'))
     epochs = [json.loads((out/f"phase_{p['phase']:02d}"/'result.json').read_text())['epochs'] for p in m['phases']]
     if '--method base' in protocol['variants'][variant]: epochs = [] # it has no weights to show
     short = lambda v: None if v is None else round(v, 4)
-    return dict(variant=variant, seed=seed, command=' '.join(command(protocol, variant, seed, data)), versions=c['versions'], data=c['data']['fingerprint'], **{k: m[k] for k in KEEP},
+    return dict(variant=variant, seed=seed, commit=commit, command=' '.join(command(protocol, variant, seed, data)), versions=c['versions'], data=c['data']['fingerprint'], **{k: m[k] for k in KEEP},
                 seen=[p['seen'] for p in m['phases']], top1=[p['top1'] for p in m['phases']], seconds=[{k: round(s, 2) for k, s in p['seconds'].items()} for p in m['phases']],
                 weights=[dict(hist=e[-1]['hist'], **{k: [short(x[k]) for x in e] for k in ('std', 'new', 'exemplar')}) for e in epochs])
 
@@ -63,12 +63,12 @@ def main():
     jobs = [(v, s) for s in a.seeds for v in a.variants or protocol['variants']]
     with ThreadPoolExecutor(a.jobs) as pool: folders = list(pool.map(lambda j: train(protocol, *j, a), jobs))
     data = 'folder:PATH' if str(a.data).startswith('folder:') else a.data # whose folder it was is of no use to others
-    runs = {(v, s): figures(protocol, v, s, f, data) for (v, s), f in zip(jobs, folders) if f}
+    commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=out.parent).stdout.strip()
+    runs = {(v, s): figures(protocol, v, s, f, data, commit) for (v, s), f in zip(jobs, folders) if f}
     if out.exists(): runs = {(r['variant'], r['seed']): r for r in json.loads(out.read_text())['runs']} | runs # what another call made stays
     rank = list(protocol['variants'])
     runs = sorted(runs.values(), key=lambda r: (r['seed'], rank.index(r['variant'])))
-    commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=out.parent).stdout.strip()
-    how = dict(made_by=f'python nbs/results/make.py {a.protocol}' + f' --data {data}'*(data is not None), commit=commit, machine=f'{os.cpu_count()} CPU cores ({platform.machine()}), {a.jobs} runs at once, one thread each')
+    how = dict(made_by=f'python nbs/results/make.py {a.protocol}' + f' --data {data}'*(data is not None), machine=f'{os.cpu_count()} CPU cores ({platform.machine()}), {a.jobs} runs at once, one thread each')
     out.write_text(json.dumps(dict(**how, runs=runs), separators=(',', ':')).replace('{"variant"', '\n{"variant"') + '\n')
     return int(None in folders)
 
