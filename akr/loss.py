@@ -57,8 +57,8 @@ class ReplayLoss:
     "Classification of (b,n) logits on the mixed labels, plus distillation from the previous network on the same blended images."
     def __init__(self,
         kind:str='softmax', # 'softmax' cross-entropy or 'sigmoid' binary cross-entropy
-        weighting:str='sum', # 'sum': C + weight*D; 'ratio': (1-l)*C + l*D with l = old/all classes; 'replace' (sigmoid): the old columns learn the previous answers instead of the labels
-        weight:float=1., # Of the distillation, with 'sum'
+        weighting:str='sum', # 'sum': C + weight*D; 'ratio': (1-l)*C + l*weight*D with l = old/all classes; 'replace' (sigmoid): the old columns learn the previous answers instead of the labels
+        weight:float=1., # Of the distillation, with 'sum' and 'ratio'
         temperature:float=2., # Of the distillation, with softmax
         entropy_free:bool=False # Subtract the labels' own entropy, so that weights are not rewarded for being sure?
     ):
@@ -66,6 +66,9 @@ class ReplayLoss:
         if weighting == 'replace' and kind != 'sigmoid': raise InputError("the weighting 'replace' goes with the sigmoid loss alone: use sum or ratio with softmax")
         if not (temperature > 0 and weight >= 0): raise InputError(f"the temperature must be above 0 and the weight 0 or more, not {temperature} and {weight}")
         self.weight, self.temperature, self.entropy_free = weight, temperature, entropy_free
+    @property
+    def looks_back(self)->bool: # Does it need the previous network's answer?
+        return self.weighting != 'sum' or self.weight > 0
 
 # %% ../nbs/50_loss.ipynb #55c634fd
 @patch
@@ -99,4 +102,4 @@ def __call__(self:ReplayLoss,
     if l > 1 or len(before) != len(z): raise InputError(f"the previous network's logits {tuple(before.shape)} do not fit those of the network, {tuple(z.shape)}")
     c, d = (self._sigmoid if self.kind == 'sigmoid' else self._softmax)(z, blend, before)
     if d is None: return c
-    return (1-l)*c + l*d if self.weighting == 'ratio' else c + self.weight*d
+    return (1-l)*c + l*self.weight*d if self.weighting == 'ratio' else c + self.weight*d

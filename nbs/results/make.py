@@ -2,6 +2,7 @@
 
     python nbs/results/make.py digits
     python nbs/results/make.py small_cifar100 --data cifar100 --download     (or --data folder:PATH)
+    python nbs/results/make.py methods --data cifar100 --download
     python nbs/results/make.py ablation --data cifar100 --download
 
 Finished runs are not run again, so it can be stopped and started at will.
@@ -26,6 +27,18 @@ PROTOCOLS = dict(
         'AKR, prior': '--method akr --prior',
         'AKR, no prior': '--method akr --no-prior',
         'AKR, prior, challenge': '--method akr --prior --objective challenge'}),
+    # the published methods on the same protocol; the sigmoid loss of iCaRL is a mean over classes and needs a higher rate
+    methods=dict(data='cifar100', settings=SMALL, variants={
+        'Fine-tuning': '--method finetune --memory 0',
+        'iCaRL': '--method icarl --lr 1 --weight-decay 5e-5',
+        'BiC': '--method bic',
+        'LUCIR': '--method lucir',
+        'WA': '--method wa',
+        'Mnemonics': '--method mnemonics',
+        'LUCIR + Mixup': '--method lucir --blend mixup',
+        'LUCIR + AKR': '--method lucir --blend attentive',
+        'WA + Mixup': '--method wa --blend mixup',
+        'WA + AKR': '--method wa --blend attentive'}),
     # AKR with one setting changed; its reference, unchanged, is 'AKR, prior' of small_cifar100
     ablation=dict(data='cifar100', settings=SMALL, variants={
         'rate 2e-6': '--method akr --attention-lr 2e-6',
@@ -69,7 +82,7 @@ def figures(protocol, variant, seed, out, data, commit):
     "What is kept of a run."
     m, c = (json.loads((out/f).read_text()) for f in ('metrics.json', 'config.json'))
     epochs = [json.loads((out/f"phase_{p['phase']:02d}"/'result.json').read_text())['epochs'] for p in m['phases']]
-    if '--method base' in protocol['variants'][variant]: epochs = [] # it has no weights to show
+    if c['config']['blend'] == 'none': epochs = [] # it has no weights to show
     short = lambda v: None if v is None else round(v, 4)
     return dict(variant=variant, seed=seed, commit=commit, command=' '.join(command(protocol, variant, seed, data)), versions=c['versions'], data=c['data']['fingerprint'], **{k: m[k] for k in KEEP},
                 seen=[p['seen'] for p in m['phases']], top1=[p['top1'] for p in m['phases']], seconds=[{k: round(s, 2) for k, s in p['seconds'].items()} for p in m['phases']],
