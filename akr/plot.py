@@ -64,16 +64,17 @@ def show_images(
 
 # %% ../nbs/05_plot.ipynb #ca09e463
 def plot_accuracy(
-    curves:dict, # Name -> (classes seen after each phase, top-1 in percent)
+    curves:dict, # Name -> (classes seen after each phase, top-1 in percent), or with their deviations as a third list
     title:str='Accuracy over the classes seen'
 )->Figure: # One axis, one line a name
     "Top-1 accuracy against the number of classes seen, one line a name."
     if not curves: raise InputError("there is no curve to draw")
     fig = Figure(figsize=(5.5, 3.5), dpi=90, layout='constrained')
     ax = fig.subplots()
-    for name, (seen, top1) in curves.items():
+    for name, (seen, top1, *deviation) in curves.items():
         if len(seen) != len(top1): raise InputError(f"{name!r} has {len(top1)} accuracies for {len(seen)} numbers of classes")
-        ax.plot(seen, top1, marker='o', ms=4, label=name)
+        line, = ax.plot(seen, top1, marker='o', ms=4, label=name)
+        for d in deviation: ax.fill_between(seen, [m-s for m, s in zip(top1, d)], [m+s for m, s in zip(top1, d)], color=line.get_color(), alpha=.15, lw=0)
     ax.set(xlabel='classes seen', ylabel='top-1 accuracy (%)', title=title)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(alpha=.3)
