@@ -185,6 +185,7 @@ def add_train(sub)->None: # `sub`: from `add_subparsers`
     g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
     g.add_argument('--resume', metavar='DIR', help='Go on with this run; its own settings apply')
     g.add_argument('--config', metavar='FILE', help="Start from these settings, a run's config.json for example; options beside it win")
+    g.add_argument('--save-every', type=int, metavar='N', help='Within a phase, save after every N epochs; 0: only at its end (default: at most once a minute)')
     add_place(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     for title, names in THEMES.items(): group(title, [n for n in names if n in left])
@@ -288,7 +289,7 @@ def do_train(
 )->int: # Exit code
     "`akr train`"
     given = {f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}
-    where = dict(device=a.device, progress=False if a.quiet else None, download=a.download, cache_dir=a.cache_dir)
+    where = dict(device=a.device, progress=False if a.quiet else None, download=a.download, cache_dir=a.cache_dir, save_every=a.save_every)
     if ',' in given.get('order', ''): given['order'] = parse_order(given['order'])
     if a.resume is not None:
         odd = sorted(set(given)-{'data_dir'}) + ['out']*(a.out is not None) + ['config']*(a.config is not None)

@@ -117,13 +117,18 @@ def save_tensors(
 
 def load_tensors(
     path, # A file of `save_tensors`
-    device='cpu' # Where the tensors should be
+    device='cpu', # Where the tensors should be
+    shapes:dict=None # Name -> shape: what the file must hold, no more and no less, checked before a tensor is read
 )->tuple[dict, dict]: # (name -> tensor, meta)
-    "Read a safetensors file; an `InputError` names it if it is missing or damaged."
+    "Read a safetensors file; an `InputError` names it if it is missing, damaged or holds something else."
     try:
         with safe_open(str(path), 'pt', device=str(device)) as f:
+            held = {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
+            odd = [k for k in {**held, **(shapes or {})} if shapes is not None and held.get(k) != shapes.get(k)]
+            if odd: raise InputError(f"{str(path)!r} does not fit: {odd[0]!r} is {held.get(odd[0], 'missing')}, expected {'nothing of that name' if odd[0] not in shapes else shapes[odd[0]]}")
             return {k: f.get_tensor(k) for k in f.keys()}, {k: json.loads(v) for k, v in (f.metadata() or {}).items()}
     except FileNotFoundError: raise InputError(f"there is no file {str(path)!r}") from None
+    except InputError: raise
     except Exception as e: raise InputError(f"{str(path)!r} is damaged: it is not a readable safetensors file ({e})") from None
 
 # %% ../nbs/00_core.ipynb #16928ad5

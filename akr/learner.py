@@ -97,7 +97,7 @@ class Learner:
         augment:Augment, # Crops, mirrors and normalises
         device='cpu' # Where the images of the phases are
     ):
-        self.cfg, self.device, self.augment = cfg, torch.device(device), augment.to(device)
+        self.cfg, self.shape, self.device, self.augment = cfg, tuple(shape), torch.device(device), augment.to(device)
         self.net = make_net(cfg, shape[0]).to(device)
         self.blender = make_blender(cfg, self.net.backbone.out_features).to(device)
         self.loss = make_loss(cfg, self.net)
@@ -195,14 +195,17 @@ def run_epoch(self:Learner,
     order = batches(len(self.x), cfg.batch, generator(cfg.seed, 'order', t, epoch)).to(self.device)
     g = generator(cfg.seed, 'batch', t, epoch, device=self.device)
     attends = self.blender.attends and self.prev is not None and epoch >= cfg.warmup
-    watch, total = WeightWatch(self.device), torch.zeros((), device=self.device)
+    watch, total, losses = WeightWatch(self.device), torch.zeros((), device=self.device), torch.zeros(len(order), device=self.device)
     self.net.train()
     for k, i in enumerate(order):
         loss, blend = self.step(i, lr_factor(cfg, epoch*self.steps + k, self.steps), attends, g)
         total += loss
+        losses[k] = loss
         watch.add(blend.a.detach(), self.is_exemplar[i])
     mean = total.item()/len(order)
-    if not math.isfinite(mean): raise LossError(f"the loss is {mean} in phase {t+1}, epoch {epoch+1}: try a learning rate below {cfg.lr}")
+    if not math.isfinite(mean):
+        k = (~losses.isfinite()).float().argmax().item() # the first that is no number
+        raise LossError(f"the loss is {losses[k].item()} in phase {t+1}, epoch {epoch+1}, step {k+1} of {len(order)}: try a learning rate below {cfg.lr}")
     return dict(loss=mean, attends=attends, **watch.result())
 
 # %% ../nbs/70_learner.ipynb #b6218137
@@ -231,18 +234,46 @@ def finish_phase(self:Learner)->None:
 @patch
 def learn(self:Learner,
     phase:Phase, # The new data
-    on_epoch=None # Called after each epoch with its number, from 0, and what `run_epoch` gave
+    on_epoch=None, # Called after each epoch with its number, from 0, and what `run_epoch` gave
+    saved:tuple=None # To go on within a phase: tensors of `state`, what `run_epoch` gave so far (list), seconds so far
 )->dict: # 'epochs' (a list of what `run_epoch` gave), 'seconds': {'train', 'herding'}, 'images_per_second'
-    "Learn one phase from its start to its end."
+    "Learn one phase from its start, or from a saved epoch, to its end."
     self.start_phase(phase)
-    t0, epochs = time.perf_counter(), []
-    for e in range(self.cfg.epochs):
+    tensors, epochs, before = saved or (None, [], 0.)
+    if tensors is not None: self.load_state(tensors)
+    t0, epochs = time.perf_counter(), list(epochs)
+    for e in range(len(epochs), self.cfg.epochs):
         epochs.append(self.run_epoch(e))
         if on_epoch: on_epoch(e, epochs[-1])
     t1 = time.perf_counter()
     self.finish_phase()
-    seen = self.cfg.epochs*self.steps*min(self.cfg.batch, len(self.x))
-    return dict(epochs=epochs, seconds=dict(train=t1-t0, herding=time.perf_counter()-t1), images_per_second=seen/(t1-t0))
+    seen, train = self.cfg.epochs*self.steps*min(self.cfg.batch, len(self.x)), before + t1-t0
+    return dict(epochs=epochs, seconds=dict(train=train, herding=time.perf_counter()-t1), images_per_second=seen/train)
+
+# %% ../nbs/70_learner.ipynb #e380c97a
+@patch
+def state(self:Learner)->dict: # Name -> tensor
+    "All that an epoch changes, for going on within a phase."
+    out = {f'net.{k}': v for k, v in self.net.state_dict().items()} | {f'blender.{k}': v for k, v in self.blender.state_dict().items()}
+    for name in ('opt', 'attention_opt'):
+        kept = getattr(self, name).state_dict()['state'] if getattr(self, name) else {}
+        out |= {f'{name}.{i}.{k}': v for i, s in kept.items() for k, v in s.items() if v is not None}
+    return out
+
+@patch
+def load_state(self:Learner,
+    tensors:dict # From `state`, in the same phase
+)->None:
+    "Bring a learner whose phase has started to where `state` was taken."
+    part = lambda name: {k[len(name)+1:]: v for k, v in tensors.items() if k.startswith(name+'.')}
+    self.net.load_state_dict(part('net')); self.blender.load_state_dict(part('blender'))
+    for name in ('opt', 'attention_opt'):
+        if not (opt := getattr(self, name)): continue
+        kept = {}
+        for k, v in part(name).items():
+            i, _, key = k.partition('.')
+            kept.setdefault(int(i), {})[key] = v
+        opt.load_state_dict(dict(state=kept, param_groups=opt.state_dict()['param_groups']))
 
 # %% ../nbs/70_learner.ipynb #121acc7c
 @torch.no_grad()
