@@ -10,6 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from torch import Tensor
 
 from .core import InputError, at_least
@@ -17,7 +18,7 @@ from .head import CosineHead, Out
 from .blend import Blend
 from .loss import ReplayLoss
 
-# %% ../nbs/53_lucir.ipynb #e18dc7fe
+# %% ../nbs/53_lucir.ipynb #35bdb79b
 def imprint(
     weight:Tensor, # Rows of the old classes (n_old,d); none is allowed
     features:Tensor, # Of new images (b,d)
@@ -25,29 +26,32 @@ def imprint(
     k:int # Number of new classes, each with an image
 )->Tensor: # (k,d)
     "Rows (k,d) for new classes: the mean of their normalised features (b,d), as long as the old rows are on average (LUCIR, supplement; Qi et al. 2018)."
-    n_old = len(weight)
-    counts = torch.bincount(y - n_old, minlength=k)
-    if len(counts) != k or not counts.all(): raise InputError(f"each of the {k} new classes needs an image, with labels from {n_old} to {n_old+k-1}: there are {counts.tolist()}")
-    sums = features.new_zeros(k, features.shape[1]).index_add_(0, y - n_old, F.normalize(features))
+    n_old, new = len(weight), y - len(weight) # new labels from 0 on
+    counts = torch.bincount(new.clamp_min(0), minlength=k)
+    if (new < 0).any() or len(counts) != k or not counts.all():
+        raise InputError(f"each of the {k} new classes needs an image, with labels from {n_old} to {n_old+k-1}: the labels given are {y.unique().tolist()}")
+    sums = features.new_zeros(k, features.shape[1]).index_add_(0, new, F.normalize(features)) # (k,d); the length goes, so a sum does for a mean
     return F.normalize(sums)*(weight.norm(dim=1).mean() if n_old else 1.)
 
-# %% ../nbs/53_lucir.ipynb #fa36e21d
+# %% ../nbs/53_lucir.ipynb #cf23b0a6
 def less_forget(
     now:Tensor, # Features (b,d)
     before:Tensor # Features of the same images in the previous network (b,d)
 )->Tensor: # scalar, in [0,2]
     "1 - cos of the features (b,d) now and before, mean over the batch (LUCIR, equation 6)."
+    if now.shape != before.shape: raise InputError(f"features now and before must be of the same images and have one shape (b,d), not {tuple(now.shape)} and {tuple(before.shape)}")
     return (1 - F.cosine_similarity(now, before.detach())).mean()
 
+# %% ../nbs/53_lucir.ipynb #d538bb58
 def less_forget_weight(
     base:float, # LUCIR: 5 for CIFAR-100
     n_old:int, # Old classes
     n_new:int # New classes
 )->float:
     "`base*sqrt(n_old/n_new)`: the more there is to keep, the stronger the bond (LUCIR, equation 7, as its released code has it)."
-    return base*math.sqrt(n_old/n_new)
+    return base*math.sqrt(at_least(n_old, 0, 'the number of old classes')/at_least(n_new, 1, 'the number of new classes'))
 
-# %% ../nbs/53_lucir.ipynb #82bdce26
+# %% ../nbs/53_lucir.ipynb #eb6b528b
 def margin_ranking(
     cosines:Tensor, # (b,n)
     blend:Blend, # Labels and weights (b,)
@@ -56,18 +60,21 @@ def margin_ranking(
     k:int=2 # K: how many of the nearest new classes
 )->Tensor: # scalar
     "max(margin - cos(own class) + cos(new class), 0) for each old label and the `k` new classes nearest to the image, cosines (b,n); mean (LUCIR, equation 8)."
-    new = cosines[:, n_old:]
+    at_least(k, 1, 'the number of rivals')
+    new = cosines[:, n_old:] # (b,n_new)
     if not n_old or not new.shape[1]: return cosines.new_zeros(())
-    def of(y, other, w): # the sum over images whose label y is old, each with its weight, and the sum of these weights
-        w = w.detach()*(y < n_old)
-        without = new.scatter(1, (other-n_old).clamp_min(0)[:, None], -torch.inf) # the partner's class is rightly there
-        rivals = torch.where((other >= n_old)[:, None], without, new).topk(min(k, new.shape[1]), 1).values # (b,k)
-        gap = (margin - cosines.gather(1, y[:, None]) + rivals).clamp_min(0).sum(1)/rivals.isfinite().sum(1).clamp_min(1) # (b,)
-        return (w*gap).sum(), w.sum()
-    (s, w), (s2, w2) = of(blend.y, blend.y2, blend.a), of(blend.y2, blend.y, 1-blend.a)
+    def of(y, other, w): # of images with weight w for the label y: weighted sum of the gaps of old labels, sum of their weights
+        partner = (other >= n_old) & (w < 1) # (b,): is a new class rightly there, and no rival?
+        without = new.scatter(1, (other-n_old).clamp_min(0)[:, None], -torch.inf)
+        rivals = torch.where(partner[:, None], without, new).topk(min(k, new.shape[1]), 1).values # (b,k)
+        gaps = (margin - cosines.gather(1, y[:, None]) + rivals).clamp_min(0) # (b,k)
+        w = w*(y < n_old)
+        return (w*gaps.sum(1)/rivals.isfinite().sum(1).clamp_min(1)).sum(), w.sum()
+    a = blend.a.detach()
+    (s, w), (s2, w2) = of(blend.y, blend.y2, a), of(blend.y2, blend.y, 1-a)
     return (s + s2)/(w + w2).clamp_min(1e-8)
 
-# %% ../nbs/53_lucir.ipynb #f3442eab
+# %% ../nbs/53_lucir.ipynb #adf19886
 class LucirLoss(ReplayLoss):
     "The replay loss, plus LUCIR's less-forget and margin ranking: of `Out` with logits (b,n) and features (b,d)."
     def __init__(self,
@@ -78,15 +85,24 @@ class LucirLoss(ReplayLoss):
         **replay # As for `ReplayLoss`
     ):
         super().__init__(**replay)
-        if less_forget < 0 or margin < 0: raise InputError(f"less-forget and margin must be 0 or more, not {less_forget} and {margin}")
+        if not (less_forget >= 0 and margin >= 0): raise InputError(f"less-forget and margin must be 0 or more, not {less_forget} and {margin}")
+        if margin and not hasattr(head, 'cosines'): raise InputError(f"the margin needs a head that gives cosines, such as CosineHead, not {type(head).__name__}")
         self.head, self.less_forget, self.margin, self.rivals = head, less_forget, margin, at_least(rivals, 1, 'the number of rivals')
     @property
     def looks_back(self)->bool: # Does it need the previous network's answer?
-        return bool(self.less_forget) or super().looks_back
-    def __call__(self, out:Out, blend:Blend, prev:Out=None)->Tensor: # scalar
-        loss = super().__call__(out, blend, prev)
-        if prev is None: return loss
-        n, n_old = out.logits.shape[1], prev.logits.shape[1]
-        if self.less_forget: loss = loss + less_forget_weight(self.less_forget, n_old, n-n_old)*less_forget(out.features, prev.features)
-        if self.margin: loss = loss + margin_ranking(self.head.cosines(out.features), blend, n_old, self.margin, self.rivals)
-        return loss
+        return bool(self.less_forget or self.margin) or super().looks_back
+
+# %% ../nbs/53_lucir.ipynb #1716bf6a
+@patch
+def __call__(self:LucirLoss,
+    out:Out, # What the network says of the blended images: features (b,d), logits (b,n)
+    blend:Blend, # The blended batch
+    prev:Out=None # What the previous network says of them: features (b,d), logits (b,n_old); None: the replay loss alone
+)->Tensor: # scalar
+    "The loss of one batch: the replay loss, the bond of the features (b,d), and the margin of old labels."
+    loss = ReplayLoss.__call__(self, out, blend, prev)
+    if prev is None: return loss
+    n, n_old = out.logits.shape[1], prev.logits.shape[1]
+    if self.less_forget: loss = loss + less_forget_weight(self.less_forget, n_old, n-n_old)*less_forget(out.features, prev.features)
+    if self.margin: loss = loss + margin_ranking(self.head.cosines(out.features), blend, n_old, self.margin, self.rivals)
+    return loss
