@@ -145,7 +145,7 @@ def work(
     for t in range(len(stream)):
         p = stream[t]
         old = sum(quota(p.n_old, cfg.memory, cfg.per_class, cfg.quota)) if t else 0
-        back = t and (cfg.distill or cfg.weighting != 'sum' or cfg.less_forget)
+        back = t and (cfg.distill or cfg.weighting != 'sum' or cfg.less_forget or cfg.margin)
         attends = (cfg.epochs-cfg.warmup)/cfg.epochs if t and cfg.blend == 'attentive' else 0
         out.append((len(p.x)+old)*cfg.epochs*(3 + bool(back) + 2*attends))
     return out

@@ -430,6 +430,7 @@ def resume(
     with run.lock():
         done = run.repair((lambda *_: None) if progress is False else tqdm.write)
         if done == len(run.info['sizes']):
+            _sweep(run, done)
             run.write_metrics()
             return run
         stream = run.stream(device, data, **where)

@@ -6,6 +6,7 @@
 __all__ = ['MANIFEST', 'checksum', 'save_folder', 'damage', 'set_aside', 'Stop']
 
 # %% ../nbs/75_store.ipynb #6f44787b
+import contextlib
 import hashlib
 import os
 import shutil
@@ -26,11 +27,11 @@ def checksum(
     with open(file, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 def _sync(folder)->None:
-    "Ask the disk to remember a rename (where folders can be opened: not on Windows)."
-    if os.name == 'nt': return
-    fd = os.open(folder, os.O_RDONLY)
-    try: os.fsync(fd)
-    finally: os.close(fd)
+    "Ask the disk to remember a rename. The folder is in its place already, so a disk that will not promise (or Windows, where folders cannot be opened) is no error."
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try: os.fsync(fd)
+        finally: os.close(fd)
 
 def save_folder(
     path, # The folder to make; it must not exist, or be empty

@@ -1,0 +1,241 @@
+"""Drills: breaks runs on purpose, mends them, and counts what came out the same.
+
+    python nbs/results/drill.py kill --n 100     kill -9 at random moments, then resume
+    python nbs/results/drill.py fault            a file system that fails at each of its calls in turn, then resume
+    python nbs/results/drill.py fuzz --seconds 120     damaged images and damaged runs
+
+Each writes its outcome into drills.json beside this file (--out FILE: elsewhere; --out -: nowhere). Exit code 1 if anything came out wrong.
+A resumed run must have the very bytes of the uninterrupted one in every file of tensors, and the same metrics, times aside.
+"""
+import argparse
+import contextlib
+import errno
+import io
+import json
+import os
+import platform
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from unittest import mock
+
+import torch
+from PIL import Image
+
+from akr.config import configure
+from akr.core import InputError, load_json, save_json, versions
+from akr.data import decode, load_data
+from akr.run import Run, evaluate_run, resume, train
+from akr.store import checksum, damage
+
+def settings(kind):
+    "A run of all parts (attention, its optimiser, exemplars, five phases) in about two seconds; for the faults, two phases."
+    return configure(epochs=3, warmup=1, depth=8, width=4, batch=64, memory=40, **(dict() if kind == 'kill' else dict(classes=4, base=2, step=2)))
+
+def state(path):
+    "What must come out the same: the checksum of every file of tensors, and the metrics without the times."
+    m = load_json(Path(path)/'metrics.json')
+    for p in m['phases']: del p['seconds'], p['images_per_second']
+    files = {str(f.relative_to(path)): checksum(f) for f in sorted(Path(path).rglob('*.safetensors')) if '.damaged' not in str(f)}
+    return dict(metrics=m, files=files)
+
+def reference(cfg, here):
+    t0 = time.perf_counter()
+    train(cfg, here/'reference', 'cpu', progress=False, save_every=1)
+    return state(here/'reference'), time.perf_counter()-t0
+
+# ---- kill -9
+
+def child(cfg, path):
+    "Train or go on in a process of its own; its id."
+    pid = os.fork()
+    if pid: return pid
+    try:
+        with open(os.devnull, 'w') as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
+            if (path/'config.json').exists(): resume(path, 'cpu', progress=False, save_every=1)
+            else: train(cfg, path, 'cpu', progress=False, save_every=1)
+        os._exit(0)
+    except BaseException as e:
+        print(f'{type(e).__name__}: {e}', file=sys.__stderr__)
+        os._exit(1)
+
+def kill_drill(n, seed, here):
+    "Runs that are killed at a random moment, some of them more than once, until `n` kills have hit; each is then finished."
+    cfg, rng = settings('kill'), random.Random(seed)
+    want, seconds = reference(cfg, here)
+    kills, runs, wrong, moments = 0, 0, [], []
+    while kills < n:
+        path, code = here/f'run{runs}', None
+        runs += 1
+        while code != 0:
+            pid, t0 = child(cfg, path), time.perf_counter()
+            if kills < n: # the last one is left to finish
+                time.sleep(rng.uniform(0, 1.1*seconds))
+                os.kill(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
+            if os.WIFSIGNALED(status):
+                kills += 1
+                there = sorted(d.name for d in path.iterdir() if d.is_dir()) if path.exists() else []
+                moments.append('before config.json' if not (path/'config.json').exists() else 'while a folder was written' if any(d.startswith('.phase') for d in there) else 'within a phase' if any('_epoch_' in d for d in there) else 'else')
+                if not (path/'config.json').exists(): shutil.rmtree(path, ignore_errors=True)
+                if rng.random() < .6: continue # go on, and perhaps be killed again
+                pid = child(cfg, path); _, status = os.waitpid(pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+            if code: wrong.append(f'run {runs}: exit code {code} after a kill'); break
+        if code == 0 and state(path) != want: wrong.append(f'run {runs}: its files differ')
+        shutil.rmtree(path, ignore_errors=True)
+    return dict(kills=kills, runs=runs, same=runs-len(wrong), wrong=wrong, hit={m: moments.count(m) for m in dict.fromkeys(moments)}, seconds_of_a_run=round(seconds, 2))
+
+# ---- a file system that fails
+
+CALLS = ('os.fsync', 'os.replace', 'os.fdopen', 'os.chmod', 'tempfile.mkstemp', 'tempfile.mkdtemp', 'os.open')
+
+@contextlib.contextmanager
+def failing(name, at, error):
+    "The `at`-th call of a function of the file system fails, and so do all later ones if the disk is full."
+    module, f = name.split('.')
+    real, count = getattr(sys.modules[module], f), [0]
+    def call(*a, **k):
+        count[0] += 1
+        if count[0] == at or (error == errno.ENOSPC and count[0] > at): raise OSError(error, os.strerror(error))
+        return real(*a, **k)
+    with mock.patch(name, call): yield count
+
+def fault_drill(here):
+    "Fail each call of each function once, and once for good; then resume without faults."
+    cfg = settings('fault')
+    want, _ = reference(cfg, here)
+    tried, stopped, wrong = {}, 0, []
+    for name in CALLS:
+        with failing(name, 0, errno.EIO) as count: train(cfg, here/'count', 'cpu', progress=False, save_every=1)
+        shutil.rmtree(here/'count')
+        for at in range(1, count[0]+1):
+            for error in (errno.EIO, errno.ENOSPC):
+                path, what = here/'faulty', f'{name}, call {at}, {os.strerror(error)}'
+                tried[name] = tried.get(name, 0)+1
+                try:
+                    with failing(name, at, error): train(cfg, path, 'cpu', progress=False, save_every=1)
+                except (OSError, InputError): stopped += 1
+                except BaseException as e: wrong.append(f'{what}: {type(e).__name__}: {e}')
+                try:
+                    if (path/'config.json').exists(): resume(path, 'cpu', progress=False, save_every=1)
+                    else:
+                        shutil.rmtree(path, ignore_errors=True)
+                        train(cfg, path, 'cpu', progress=False)
+                    if state(path) != want: wrong.append(f'{what}: its files differ')
+                    left = [p.name for p in path.rglob('.*') if p.name != '.lock']
+                    if left: wrong.append(f'{what}: left {left}')
+                except BaseException as e: wrong.append(f'{what}, resumed: {type(e).__name__}: {e}')
+                shutil.rmtree(path, ignore_errors=True)
+    n = sum(tried.values())
+    return dict(faults=n, calls=tried, stopped_the_run=stopped, same=n-len(wrong), wrong=wrong)
+
+# ---- damaged files
+
+def mutate(b, rng):
+    "Bytes with a few changes: flips, cuts, copies, runs of one value, extreme numbers."
+    b = bytearray(b)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        if not b: break
+        i, k = rng.randrange(len(b)), rng.choice((1, 2, 4, 8, 64))
+        how = rng.randrange(6)
+        if how == 0: b[i] ^= 1 << rng.randrange(8)
+        elif how == 1: del b[i:i+k]
+        elif how == 2: b[i:i] = b[i:i+k]
+        elif how == 3: b[i:i+k] = bytes([rng.choice((0, 255, 127, 128))])*min(k, len(b)-i)
+        elif how == 4: b[i:i+4] = rng.choice((0, 1, 2**31-1, 2**32-1, 65535, 1 << 20)).to_bytes(4, rng.choice(('little', 'big')))
+        else: b = b[:i]
+    return bytes(b)
+
+def seeds():
+    "Small valid images in every format that is read."
+    out, rng = [], random.Random(0)
+    for mode, formats in dict(RGB=('PNG', 'JPEG', 'BMP', 'GIF', 'WEBP', 'TIFF', 'PPM'), L=('PNG', 'JPEG', 'TIFF'), RGBA=('PNG', 'WEBP', 'TIFF'), P=('PNG', 'GIF'), CMYK=('JPEG', 'TIFF'), LA=('PNG',)).items():
+        im = Image.frombytes('RGB', (24, 17), rng.randbytes(24*17*3)).convert(mode)
+        for f in formats:
+            b = io.BytesIO(); im.save(b, f); out.append((f.lower(), b.getvalue()))
+    b = io.BytesIO(); Image.frombytes('RGB', (9, 9), rng.randbytes(243)).save(b, 'GIF', save_all=True, append_images=[Image.new('RGB', (9, 9))]); out.append(('gif', b.getvalue()))
+    b = io.BytesIO(); Image.frombytes('I;16', (24, 17), rng.randbytes(24*17*2)).save(b, 'PNG'); out.append(('png', b.getvalue()))
+    return out
+
+def fuzz_images(seconds, seed, here):
+    "Damaged images: each must be read into the right shape, or refused by an ordinary exception within ten seconds."
+    import warnings
+    rng, images = random.Random(seed), seeds()
+    tried, read, wrong, slowest, end = 0, 0, [], 0., time.perf_counter()+seconds
+    class Late(BaseException): pass
+    def late(*_): raise Late
+    signal.signal(signal.SIGALRM, late)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        while time.perf_counter() < end:
+            kind, b = rng.choice(images)
+            file = here/f'image.{kind}'
+            file.write_bytes(mutate(b, rng))
+            tried += 1
+            t0 = time.perf_counter()
+            signal.alarm(10)
+            try:
+                a = decode(file, 8)
+                read += 1
+                if a.shape != (3, 8, 8) or a.dtype.name != 'uint8': wrong.append(f'image {tried}: {a.shape} {a.dtype}')
+            except Exception: pass # `decode_all` turns it into one line of its message
+            except Late: wrong.append(f'image {tried}: more than ten seconds')
+            except BaseException as e: wrong.append(f'image {tried}: {type(e).__name__}: {e}')
+            signal.alarm(0)
+            slowest = max(slowest, time.perf_counter()-t0)
+    return dict(images=tried, read=read, refused=tried-read-len(wrong), slowest_seconds=round(slowest, 2), wrong=wrong[:20])
+
+def fuzz_runs(seconds, seed, here):
+    "Damaged runs: `evaluate_run` and `resume` must finish, or raise an `InputError`; afterwards every file is right, set aside, or named as damaged."
+    rng, cfg = random.Random(seed), settings('fuzz')
+    want, _ = reference(cfg, here)
+    tried, outcome, wrong, end = 0, dict(refused=0, named=0, mended=0, unharmed=0), [], time.perf_counter()+seconds
+    while time.perf_counter() < end:
+        path = here/'damaged'
+        shutil.copytree(here/'reference', path)
+        file = rng.choice(sorted(f for f in path.rglob('*') if f.is_file() and f.name != '.lock'))
+        old = file.read_bytes(); file.write_bytes(mutate(old, rng))
+        tried += 1
+        what = f'run {tried}, {file.relative_to(path)}'
+        for f in (evaluate_run, resume):
+            try:
+                f(path, 'cpu', **(dict(progress=False) if f is resume else {}))
+                if f is resume:
+                    mended = list(path.glob('*.damaged*'))
+                    named = not mended and damage(file.parent) is not None and file.parent != path # nothing is built on an earlier phase any more: it is named, and stays
+                    if named: file.write_bytes(old)
+                    if state(path) != want: wrong.append(f'{what}: its files differ')
+                    outcome['named' if named else 'mended' if mended or file.read_bytes() == old else 'unharmed'] += 1
+            except InputError: outcome['refused'] += f is resume
+            except BaseException as e: wrong.append(f'{what}, {f.__name__}: {type(e).__name__}: {e}')
+        shutil.rmtree(path)
+    return dict(runs=tried, **outcome, wrong=wrong[:20])
+
+# ----
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('drill', choices=('kill', 'fault', 'fuzz')); p.add_argument('--n', type=int, default=100, help='kills (default: 100)'); p.add_argument('--seconds', type=float, default=120, help='of fuzzing, half for images and half for runs')
+    p.add_argument('--seed', type=int, default=1); p.add_argument('--out', default=str(Path(__file__).with_name('drills.json'))); p.add_argument('--commit', default='')
+    a = p.parse_args()
+    torch.set_num_threads(1)
+    t0 = time.perf_counter()
+    with tempfile.TemporaryDirectory() as d:
+        here = Path(d)
+        r = kill_drill(a.n, a.seed, here) if a.drill == 'kill' else fault_drill(here) if a.drill == 'fault' else dict(images=fuzz_images(a.seconds/2, a.seed, here), runs=fuzz_runs(a.seconds/2, a.seed, here))
+    parts = [r] if 'wrong' in r else list(r.values())
+    commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
+    how = dict(command=f"python nbs/results/drill.py {a.drill} " + (f'--n {a.n} ' if a.drill == 'kill' else f'--seconds {a.seconds:g} ' if a.drill == 'fuzz' else '') + f'--seed {a.seed}', commit=commit, versions=versions(), machine=f'{os.cpu_count()} CPU cores ({platform.machine()}), one thread', seconds=round(time.perf_counter()-t0))
+    print(json.dumps(r, indent=1))
+    if a.out != '-':
+        out = Path(a.out)
+        save_json(out, {**(load_json(out) if out.exists() else {}), a.drill: {**how, **r}})
+    return int(any(x['wrong'] for x in parts))
+
+if __name__ == '__main__': sys.exit(main())
