@@ -91,6 +91,7 @@ def add_setting(
     "Add the option of one field."
     kw = dict(dest=field.name, default=argparse.SUPPRESS, help=help_text(field, doc).replace('%', '%%'))
     if field.type is bool: kw['action'] = argparse.BooleanOptionalAction
+    elif field.name == 'batch': kw.update(type=lambda s: s if s == 'auto' else int(s), metavar='N', help=kw['help'].replace('Images a batch', 'Images a batch; auto: what is usual, halved until it fits the GPU'))
     elif field.type is tuple: kw.update(nargs='+', type=number, metavar='N')
     else: kw.update(type=field.type, metavar='DIR' if field.name.endswith('_dir') else {int: 'N', float: 'X', str: 'NAME'}[field.type])
     parser.add_argument('--'+field.name.replace('_', '-'), **kw)
@@ -185,6 +186,7 @@ def add_train(sub)->None: # `sub`: from `add_subparsers`
     g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
     g.add_argument('--resume', metavar='DIR', help='Go on with this run; its own settings apply')
     g.add_argument('--config', metavar='FILE', help="Start from these settings, a run's config.json for example; options beside it win")
+    g.add_argument('--deterministic', action='store_true', help='Repeatable algorithms alone, on a GPU too; slower there')
     g.add_argument('--save-every', type=int, metavar='N', help='Within a phase, save after every N epochs; 0: only at its end (default: at most once a minute)')
     add_place(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
@@ -289,13 +291,16 @@ def do_train(
 )->int: # Exit code
     "`akr train`"
     given = {f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}
-    where = dict(device=a.device, progress=False if a.quiet else None, download=a.download, cache_dir=a.cache_dir, save_every=a.save_every)
+    where = dict(device=a.device, progress=False if a.quiet else None, download=a.download, cache_dir=a.cache_dir, save_every=a.save_every, deterministic=a.deterministic)
     if ',' in given.get('order', ''): given['order'] = parse_order(given['order'])
     if a.resume is not None:
         odd = sorted(set(given)-{'data_dir'}) + ['out']*(a.out is not None) + ['config']*(a.config is not None)
         if odd: raise InputError(f"--resume goes on with the run's own settings: leave out {', '.join('--'+o.replace('_', '-') for o in odd)}")
         run = resume(a.resume, data_dir=given.get('data_dir'), **where)
-    else: run = train(configure(**given) if a.config is None else settings_from(a.config, given), a.out, **where)
+    else:
+        auto = given.get('batch') == 'auto'
+        if auto: del given['batch']
+        run = train(configure(**given) if a.config is None else settings_from(a.config, given), a.out, auto_batch=auto, **where)
     if not a.quiet: report(run_metrics(run, run.results()), run.path)
     return 0
 
@@ -446,6 +451,6 @@ def main(
     except SystemExit as e: return e.code or 0 # argparse has said what there is to say
     except InputError as e: say(e); return 2
     except LossError as e: say(f'{e}. The finished phases are kept.'); return 1
-    except torch.cuda.OutOfMemoryError: say('the GPU has not memory enough: try a smaller --batch. The finished phases are kept.'); return 1
+    except torch.cuda.OutOfMemoryError as e: say(str(e).splitlines()[0]); return 1
     except OSError as e: say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}"); return 2 if isinstance(e, PermissionError) else 1
     except KeyboardInterrupt as e: say(f"stopped: {e}" if str(e) else 'stopped'); return 130

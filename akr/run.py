@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAVE_SECONDS', 'phase_dir', 'save_phase', 'load_phase', 'save_epoch', 'saved_epochs', 'load_epoch', 'Run',
            'run_metrics', 'free_folder', 'phase_line', 'check_memory', 'show_progress', 'images_to_do', 'repeatable',
-           'whole_paths', 'fit', 'train', 'resume', 'evaluate_run', 'predict']
+           'whole_paths', 'fit', 'fit_batch', 'train', 'resume', 'evaluate_run', 'predict']
 
 # %% ../nbs/80_run.ipynb #2020e59e
 import hashlib
@@ -338,13 +338,20 @@ def _learn_phase(run:Run, learner:Learner, stream:Stream, t:int, bar:tqdm, stop:
 
 # %% ../nbs/80_run.ipynb #5448063b
 @contextmanager
-def repeatable():
-    "Let cuDNN use repeatable algorithms alone, and leave its settings as they were."
+def repeatable(
+    deterministic:bool=False # Every other operation as well? Slower on a GPU
+):
+    "Let cuDNN, and on demand all of PyTorch, use repeatable algorithms alone; afterwards their settings are as they were."
     c = torch.backends.cudnn
-    before = c.deterministic, c.benchmark
+    before = c.deterministic, c.benchmark, torch.are_deterministic_algorithms_enabled()
     c.deterministic, c.benchmark = True, False
+    if deterministic:
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8') # cuBLAS asks for it
+        torch.use_deterministic_algorithms(True)
     try: yield
-    finally: c.deterministic, c.benchmark = before
+    finally:
+        c.deterministic, c.benchmark = before[:2]
+        torch.use_deterministic_algorithms(before[2])
 
 def whole_paths(cfg:Config)->Config:
     "The same settings with whole paths, so that a run is found again from every folder."
@@ -359,7 +366,8 @@ def fit(
     stream:Stream, # On the learner's device
     first:int, # Phase to start with, from 0
     progress:bool=None, # As for `train`
-    save_every:int=None # As for `train`
+    save_every:int=None, # As for `train`
+    deterministic:bool=False # As for `train`
 )->Run:
     "Learn, test and save the phases from `first` to the last; the caller holds the run's lock."
     say = (lambda *_: None) if progress is False else tqdm.write
@@ -369,14 +377,34 @@ def fit(
     if run.info['machine']['threads'] != torch.get_num_threads() and first: say(f"note: the run was started with {run.info['machine']['threads']} CPU threads and goes on with {torch.get_num_threads()}: the last digits may differ")
     say(f"{run.cfg.method} on {learner.device}, run folder {run.path}")
     try:
-        with repeatable(), Stop(say) as stop, tqdm(**bar) as bar:
+        with repeatable(deterministic), Stop(say) as stop, tqdm(**bar) as bar:
             for t in range(first, len(stream)):
                 save_phase(run.path, t, learner, _learn_phase(run, learner, stream, t, bar, stop, save_every, say))
                 _sweep(run, t+1)
                 say(phase_line(run.write_metrics()['phases'][-1], len(stream)))
                 if stop.asked and t+1 < len(stream): raise KeyboardInterrupt
+    except torch.cuda.OutOfMemoryError: raise torch.cuda.OutOfMemoryError(f"the GPU's memory does not hold batches of {run.cfg.batch} images: try --batch {max(1, run.cfg.batch//2)}, or --batch auto, in a new run; what was saved is kept in {run.path}") from None
     except KeyboardInterrupt: raise KeyboardInterrupt(f"what was saved is kept, go on with akr train --resume {run.path}") from None
     return run
+
+# %% ../nbs/80_run.ipynb #e693a80b
+def fit_batch(
+    cfg:Config, # Its `batch` is the largest that is tried
+    stream:Stream # On the device
+)->int:
+    "The largest batch, of `cfg.batch` and its halves, with which a step fits the memory."
+    while True:
+        learner = Learner.for_stream(cfg, stream, stream.data.x_train.device)
+        try:
+            learner.start_phase(stream[0])
+            learner.prev = learner.net.frozen()
+            learner.step(torch.arange(cfg.batch, device=learner.device) % len(learner.x), 0., learner.blender.attends, generator(0, device=learner.device))
+            return cfg.batch
+        except torch.cuda.OutOfMemoryError:
+            if cfg.batch == 1: raise InputError("not even a batch of one image fits the GPU's memory: choose a smaller --size, --width or --depth") from None
+        del learner
+        torch.cuda.empty_cache()
+        cfg = replace(cfg, batch=cfg.batch//2)
 
 # %% ../nbs/80_run.ipynb #9f2ecfb8
 def train(
@@ -387,7 +415,9 @@ def train(
     progress:bool=None, # None: a line a phase, and a bar if somebody sees it; True: the bar in any case; False: neither
     download:bool=False, # Fetch a torchvision data set that is missing?
     cache_dir=None, # Where a folder's decoded images are kept
-    save_every:int=None # Within a phase, save after every so many epochs; 0: never; None: at most once a minute
+    save_every:int=None, # Within a phase, save after every so many epochs; 0: never; None: at most once a minute
+    deterministic:bool=False, # Repeatable algorithms alone, on a GPU too (see above)
+    auto_batch:bool=False # Halve `cfg.batch` until it fits the GPU's memory?
 )->Run: # Finished
     "Train from the first phase to the last, saving each."
     if save_every is not None: at_least(save_every, 0, '--save-every')
@@ -398,9 +428,10 @@ def train(
     ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cfg.test_fraction, cache_dir)
     stream = Stream(ds.to(device), config_sizes(cfg, len(ds.classes)), cfg.order)
     check_memory(cfg, stream.sizes)
+    if auto_batch: cfg = replace(cfg, batch=fit_batch(cfg, stream))
     learner = Learner.for_stream(cfg, stream, device)
     run = Run.create(out, cfg, ds, stream, learner.augment, device)
-    with run.lock(): return fit(run, learner, stream, 0, progress, save_every)
+    with run.lock(): return fit(run, learner, stream, 0, progress, save_every, deterministic)
 
 # %% ../nbs/80_run.ipynb #d49b0cf9
 @patch
@@ -423,6 +454,7 @@ def resume(
     data:Dataset=None, # The images again, if they were given in Python
     progress:bool=None, # As for `train`
     save_every:int=None, # As for `train`
+    deterministic:bool=False, # As for `train`
     **where # `data_dir`, `download`, `cache_dir` of `load_data`
 )->Run: # Finished
     "Go on after the last saved epoch or phase, as if the run had never stopped."
@@ -434,7 +466,7 @@ def resume(
             run.write_metrics()
             return run
         stream = run.stream(device, data, **where)
-        return fit(run, run.learner(done-1 if done else None, device), stream, done, progress, save_every)
+        return fit(run, run.learner(done-1 if done else None, device), stream, done, progress, save_every, deterministic)
 
 # %% ../nbs/80_run.ipynb #772adc79
 def _figures(m)->dict:
