@@ -9,32 +9,36 @@ __all__ = ['hold_out', 'fit_bias', 'Corrected']
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from fastcore.basics import patch
 from torch import Tensor
 
 from .core import InputError
 from .head import Head
 
-# %% ../nbs/52_bic.ipynb #3f654989
+# %% ../nbs/52_bic.ipynb #5f939337
 def hold_out(
     y:Tensor, # Labels of all images of a phase (b,), int64
     n_old:int, # The labels below are old classes, whose images are exemplars
     fraction:float, # Of the exemplars of the old class that has fewest
     g:torch.Generator # On the device of `y`
 )->Tensor: # (b,), bool: the rows that are held out
-    "Which of the labels (b,) are held out of training: equally many images of each class, old or new, at least one (BiC, section 3.2)."
+    "Which of the labels (b,) are held out of training: equally many images of each class, old or new, at least one (BiC, validation set; section 6.1 for 9 to 1)."
     if not 0 < fraction < 1: raise InputError(f"the fraction that is held out must lie between 0 and 1, not {fraction}")
-    counts = torch.bincount(y) # (n,)
-    fewest = int(counts[:n_old].min()) if n_old else 0
-    if fewest < 2: raise InputError(f"the bias correction holds out one image or more of each class and trains on the rest: an old class has {fewest} exemplar{'s'*(fewest != 1)}, give the memory 2 or more a class")
-    k = max(1, int(fraction*fewest))
+    if n_old < 1: raise InputError("the bias correction weighs new classes against old ones: in the first phase there is no old class, and nothing to hold out")
+    counts = torch.bincount(y, minlength=n_old) # (n,)
+    fewest, smallest = int(counts[:n_old].min()), int(counts.min())
+    if smallest < 2:
+        which = f"an old class has {fewest} exemplar{'s'*(fewest != 1)}, give the memory 2 or more a class" if fewest < 2 else f"a new class has {smallest} image{'s'*(smallest != 1)}"
+        raise InputError(f"the bias correction holds out one image or more of each class and trains on the rest: {which}")
+    k = min(max(1, int(fraction*fewest)), smallest-1)
     shuffled = torch.randperm(len(y), generator=g, device=y.device)
     rows = shuffled[torch.argsort(y[shuffled], stable=True)] # class by class, shuffled within a class
     place = torch.arange(len(y), device=y.device) - (counts.cumsum(0) - counts)[y[rows]] # 0 for the first of its class
     return torch.zeros_like(y, dtype=torch.bool).index_fill_(0, rows[place < k], True)
 
-# %% ../nbs/52_bic.ipynb #fb6289b2
+# %% ../nbs/52_bic.ipynb #569ce20e
 def fit_bias(
-    logits:Tensor, # Of held-out images (m,n)
+    logits:Tensor, # Of held-out images (m,n), uncorrected for the new classes
     y:Tensor, # Their labels (m,), int64
     n_old:int, # The classes from here on are corrected
     ridge:float=1e-3 # Weight of (alpha-1)^2 + beta^2, so that there is always one answer, and a finite one
@@ -42,8 +46,9 @@ def fit_bias(
     "Alpha and beta for which the cross-entropy of `alpha*logit + beta` on the new classes is smallest (BiC, equations 4 and 5); logits (m,n), labels (m,)."
     if not 0 < n_old < logits.shape[1]: raise InputError(f"there must be old and new classes: {n_old} of {logits.shape[1]} are old")
     z, y = logits.detach().double(), y.to(logits.device)
+    if not len(z) or not z.isfinite().all(): raise InputError(f"the bias correction needs held-out images with finite logits: {int(z.isfinite().all(1).sum())} of {len(z)} have them")
     new = torch.arange(z.shape[1], device=z.device) >= n_old
-    p = torch.tensor([1., 0.], dtype=torch.float64, device=z.device, requires_grad=True)
+    p = torch.tensor([1., 0.], dtype=torch.float64, device=z.device, requires_grad=True) # alpha, beta
     opt = torch.optim.LBFGS([p], max_iter=100, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn='strong_wolfe')
     def loss():
         opt.zero_grad()
@@ -54,7 +59,7 @@ def fit_bias(
     opt.step(loss)
     return tuple(p.tolist())
 
-# %% ../nbs/52_bic.ipynb #94de6fee
+# %% ../nbs/52_bic.ipynb #3979af9c
 class Corrected(nn.Module):
     "A head whose logits are corrected class by class, `alpha*logit + beta`: features (b,d) to logits (b,n). New classes start with 1 and 0."
     def __init__(self,
@@ -70,20 +75,26 @@ class Corrected(nn.Module):
     @property
     def weight(self)->nn.Parameter: # (n,d), of the head inside
         return self.head.weight
-    def grow(self,
-        k:int, # Number of new classes
-        g:torch.Generator=None, # For the new rows; on the CPU
-        rows:Tensor=None # (k,d): start from these instead
-    )->None:
-        "Add `k` classes; what the old ones have stays as it is."
-        self.head.grow(k, g, rows)
-        self.alpha, self.beta = torch.cat([self.alpha, self.alpha.new_ones(k)]), torch.cat([self.beta, self.beta.new_zeros(k)])
-    def correct(self,
-        n_old:int, # The classes from here on ...
-        alpha:float, # ... get this factor
-        beta:float # ... and this summand
-    )->None:
-        "Set the correction of the newest classes."
-        self.alpha[n_old:], self.beta[n_old:] = alpha, beta
     def forward(self, f:Tensor)->Tensor: # (b,d) -> (b,n)
         return self.head(f)*self.alpha + self.beta
+
+# %% ../nbs/52_bic.ipynb #3ce98629
+@patch
+def grow(self:Corrected,
+    k:int, # Number of new classes
+    g:torch.Generator=None, # For the new rows; on the CPU
+    rows:Tensor=None # (k,d): start from these instead
+)->None:
+    "Add `k` classes; what the old ones have, their correction included, stays as it is."
+    self.head.grow(k, g, rows)
+    self.alpha, self.beta = torch.cat([self.alpha, self.alpha.new_ones(k)]), torch.cat([self.beta, self.beta.new_zeros(k)])
+
+@patch
+def correct(self:Corrected,
+    n_old:int, # The classes from here on ...
+    alpha:float, # ... get this factor
+    beta:float # ... and this summand
+)->None:
+    "Set the correction of the newest classes."
+    if not 0 < n_old < self.n_classes: raise InputError(f"there must be old and new classes: {n_old} of {self.n_classes} are old")
+    self.alpha[n_old:], self.beta[n_old:] = alpha, beta

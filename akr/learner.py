@@ -122,12 +122,13 @@ def start_phase(self:Learner,
     cfg, t, known = self.cfg, phase.index, self.net.n_classes
     if phase.n_old != known: raise InputError(f"phase {t+1} expects {phase.n_old} classes to be known, but this learner knows {known}: learn the phases in their order")
     self.phase = phase
-    self.net.head.grow(phase.n-known, generator(cfg.seed, 'head', t), self.first_rows(phase))
+    if phase.n > known: self.net.head.grow(phase.n-known, generator(cfg.seed, 'head', t), self.first_rows(phase))
+    elif cfg.weighting != 'sum': raise InputError(f"phase {t+1} brings no new class, and with the weighting {cfg.weighting!r} the labels of old classes are not learnt: use sum")
     self.net.to(self.device)
     old = ([self.memory.x], [self.memory.y]) if len(self.memory) else ([], [])
     self.x, self.y = torch.cat([phase.x, *old[0]]), torch.cat([phase.y, *old[1]])
     self.is_exemplar = torch.arange(len(self.x), device=self.device) >= len(phase.x)
-    if cfg.after == 'bic' and known: self.set_aside(hold_out(self.y, known, cfg.hold_out, generator(cfg.seed, 'hold out', t, device=self.device)))
+    if cfg.after == 'bic' and phase.n > known > 0: self.set_aside(hold_out(self.y, known, cfg.hold_out, generator(cfg.seed, 'hold out', t, device=self.device)))
     self.steps = math.ceil(len(self.x)/cfg.batch) # of an epoch
     self.opt = torch.optim.SGD(self.net.parameters(), cfg.lr, momentum=cfg.momentum, weight_decay=cfg.weight_decay)
     self.attention_opt = torch.optim.Adam(self.blender.parameters(), cfg.attention_lr) if self.blender.attends else None
@@ -140,7 +141,8 @@ def first_rows(self:Learner,
     "The rows that the head's new classes start from, if they are imprinted."
     if not (self.cfg.imprint and phase.n_old): return None
     self.net.eval()
-    return imprint(self.net.head.weight.detach(), extract(self.net.features, phase.x, self.augment), phase.y, phase.n-phase.n_old)
+    new = phase.y >= phase.n_old
+    return imprint(self.net.head.weight.detach(), extract(self.net.features, phase.x[new], self.augment), phase.y[new], phase.n-phase.n_old)
 
 @patch
 def set_aside(self:Learner,
@@ -213,7 +215,7 @@ def run_epoch(self:Learner,
 def correct_head(self:Learner)->None:
     "What the method does to the head after training: in the first phase nothing."
     head, n_old = self.net.head, self.phase.n_old
-    if not n_old: return
+    if not 0 < n_old < self.phase.n: return
     if self.cfg.after == 'align': align(head, n_old)
     if self.cfg.after == 'bic':
         x, y = self.held
@@ -225,8 +227,11 @@ def finish_phase(self:Learner)->None:
     cfg, p, m = self.cfg, self.phase, self.memory
     self.net.eval()
     self.correct_head()
-    if m.total or m.per_class: m.update(p.x, p.y, extract(self.net.features, p.x, self.augment), p.n)
-    if cfg.exemplars == 'mnemonics':
+    if m.total or m.per_class:
+        again = torch.unique(p.y[p.y < p.n_old]).tolist() # known classes of which more images came: their exemplars are candidates too
+        x, y = torch.cat([p.x, *(m.sets[c] for c in again)]), torch.cat([p.y, *(torch.full((len(m.sets[c]),), c, device=self.device) for c in again)])
+        m.update(x, y, extract(self.net.features, x, self.augment), p.n)
+    if cfg.exemplars == 'mnemonics' and p.n > p.n_old:
         polish(m, self.net, self.augment, p.x, p.y, p.n_old, generator(cfg.seed, 'mnemonics', p.index, device=self.device),
                level=cfg.level, steps=cfg.pixel_steps, lr=cfg.pixel_lr, inner_lr=cfg.inner_lr, batch=cfg.batch)
     self.prev = self.net.frozen()

@@ -103,6 +103,6 @@ def __call__(self:LucirLoss,
     loss = ReplayLoss.__call__(self, out, blend, prev)
     if prev is None: return loss
     n, n_old = out.logits.shape[1], prev.logits.shape[1]
-    if self.less_forget: loss = loss + less_forget_weight(self.less_forget, n_old, n-n_old)*less_forget(out.features, prev.features)
-    if self.margin: loss = loss + margin_ranking(self.head.cosines(out.features), blend, n_old, self.margin, self.rivals)
+    if self.less_forget: loss = loss + less_forget_weight(self.less_forget, n_old, max(1, n-n_old))*less_forget(out.features, prev.features) # more images of known classes count as one new class
+    if self.margin and n > n_old: loss = loss + margin_ranking(self.head.cosines(out.features), blend, n_old, self.margin, self.rivals)
     return loss

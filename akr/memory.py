@@ -97,21 +97,21 @@ class Memory:
 @patch
 def update(self:Memory,
     x:Tensor, # New images (b,c,h,w), uint8
-    y:Tensor, # Their labels (b,), int64: classes that the memory does not know yet, each with an image
-    features:Tensor, # (b,d), of the new images
+    y:Tensor, # Their labels (b,), int64: every class that the memory does not know yet; a class that it knows is chosen anew
+    features:Tensor, # (b,d), of these images
     n:int # Classes seen now, old and new
 )->None:
     "Shrink the old classes to their herding prefix, and choose exemplars of the new ones among `x` (b,c,h,w)."
     known, q = self.n_classes, quota(n, self.total, self.per_class, self.rounding)
     if not len(x) == len(y) == len(features): raise InputError(f"images, labels and features must be equally many, not {len(x)}, {len(y)} and {len(features)}")
     if n < known: raise InputError(f"the memory knows {known} classes already, so {n} cannot be all that were seen")
-    if len(y) and not (known <= y.min() and y.max() < n):
-        raise InputError(f"new labels must lie in [{known},{n}), not in [{y.min()},{y.max()}]: the memory knows {known} classes of {n}")
-    sets = [s[:k].clone() for s, k in zip(self.sets, q)] # a clone frees the images that go
-    for c in range(known, n):
+    if len(y) and not (0 <= y.min() and y.max() < n): raise InputError(f"labels must lie in [0,{n}), not in [{y.min()},{y.max()}]")
+    sets = [s[:k].clone() for s, k in zip(self.sets, q)] + [None]*(n-known) # a clone frees the images that go
+    for c in torch.unique(y).tolist():
         idx = (y == c).nonzero().squeeze(1)
-        if not len(idx): raise InputError(f"class {c} has no image to choose an exemplar from")
-        sets.append(x[idx[herd(features[idx], q[c])]])
+        sets[c] = x[idx[herd(features[idx], q[c])]]
+    missing = [c for c in range(known, n) if sets[c] is None]
+    if missing: raise InputError(f"class {missing[0]} has no image to choose an exemplar from")
     self.sets = sets # all or nothing: an error above leaves the memory as it was
 
 # %% ../nbs/35_memory.ipynb #8c2bef70

@@ -16,23 +16,22 @@ from .augment import Augment
 from .head import Net
 from .memory import Memory
 
-# %% ../nbs/56_mnemonics.ipynb #65720a26
-LEVELS = ('bilevel', 'means')
-
+# %% ../nbs/56_mnemonics.ipynb #3e573166
 def after_a_step(
-    net:Net, # In evaluation mode
+    net:Net, # In evaluation mode; it stays as it is
     x:Tensor, # Exemplars (m,c,h,w), float32, normalised, with a gradient
     y:Tensor, # Their labels (m,), int64
     lr:float # Of the step
 )->dict: # Name -> parameter, a function of the exemplars
     "The network's parameters after one step of gradient descent on exemplars (m,c,h,w): the inner level (Mnemonics, equation 8)."
-    params = dict(net.named_parameters())
+    params = {k: p.detach().requires_grad_() for k, p in net.named_parameters()} # the same numbers, in a graph of their own
     loss = F.cross_entropy(functional_call(net, params, (x,)).logits, y)
     grads = torch.autograd.grad(loss, list(params.values()), create_graph=True, materialize_grads=True)
     return {k: p - lr*g for (k, p), g in zip(params.items(), grads)}
 
+# %% ../nbs/56_mnemonics.ipynb #9e04f7b7
 def bilevel_loss(
-    net:Net, # In evaluation mode
+    net:Net, # In evaluation mode; it stays as it is
     x:Tensor, # Exemplars (m,c,h,w), float32, normalised, with a gradient
     y:Tensor, # Their labels (m,), int64
     data:Tensor, # The images they stand for (b,c,h,w), float32, normalised
@@ -42,9 +41,9 @@ def bilevel_loss(
     "The loss on the data (b,c,h,w) of a network that made one step on the exemplars (m,c,h,w): the outer level (Mnemonics, equation 9)."
     return F.cross_entropy(functional_call(net, after_a_step(net, x, y, inner_lr), (data,)).logits, labels)
 
-# %% ../nbs/56_mnemonics.ipynb #f86e5653
+# %% ../nbs/56_mnemonics.ipynb #5c5a55df
 def means_loss(
-    net:Net, # In evaluation mode
+    net:Net, # In evaluation mode; its head is not used
     x:Tensor, # Exemplars (m,c,h,w), float32, normalised, with a gradient
     y:Tensor, # Their labels (m,), int64
     data:Tensor, # The images they stand for (b,c,h,w), float32, normalised
@@ -52,15 +51,18 @@ def means_loss(
     scale:float=10. # Of the cosines
 )->Tensor: # scalar
     "The loss on the data (b,c,h,w) of the classifier whose rows are the mean features of the exemplars (m,c,h,w): the released code's one level."
-    classes, place = torch.unique(torch.cat([y, labels]), return_inverse=True)
+    classes, place = torch.unique(torch.cat([y, labels]), return_inverse=True) # place (m+b,): of each label in `classes`
     f = F.normalize(net.features(x)) # (m,d)
-    rows = F.normalize(f.new_zeros(len(classes), f.shape[1]).index_add(0, place[:len(y)], f))
-    with torch.no_grad(): d = F.normalize(net.features(data))
+    rows = F.normalize(f.new_zeros(len(classes), f.shape[1]).index_add(0, place[:len(y)], f)) # (n,d), a sum does for a mean
+    with torch.no_grad(): d = F.normalize(net.features(data)) # (b,d)
     return F.cross_entropy(scale*d@rows.T, place[len(y):])
 
-# %% ../nbs/56_mnemonics.ipynb #3e573166
+# %% ../nbs/56_mnemonics.ipynb #2b4822c9
+LEVELS = ('bilevel', 'means')
+
+@torch.enable_grad()
 def learn_pixels(
-    net:Net, # Frozen in what follows
+    net:Net, # Put into evaluation mode; its numbers stay as they are
     augment:Augment, # Normalises
     x:Tensor, # Exemplars (m,c,h,w), uint8
     y:Tensor, # Their labels (m,), int64
@@ -71,27 +73,33 @@ def learn_pixels(
     steps:int=50, # Steps of Adam
     lr:float=1., # In grey levels a step
     inner_lr:float=.01, # Of the network's step, with 'bilevel'
-    batch:int=128 # Exemplars and images of a step
+    batch:int=128 # Images of a step, and with 'bilevel' exemplars; 'means' takes all exemplars
 )->tuple: # exemplars (m,c,h,w) uint8, the loss of each step (list)
     "Change the pixels of exemplars (m,c,h,w) so that what is learnt from them serves the images (n,c,h,w) they stand for."
-    one_of(level, LEVELS, 'level of the optimisation'); at_least(steps, 1, 'the steps of the optimisation')
-    if not len(x) == len(y) or not len(data) == len(labels) or not len(x) or not len(data): raise InputError(f"there must be exemplars and images, each with a label: {len(x)} and {len(data)} images have {len(y)} and {len(labels)} labels")
+    one_of(level, LEVELS, 'level of the optimisation')
+    at_least(steps, 1, 'the steps of the optimisation'); at_least(batch, 1, 'the images of a step')
+    if not 0 < len(x) == len(y) or not 0 < len(data) == len(labels):
+        raise InputError(f"there must be exemplars and images, each with a label: {len(x)} and {len(data)} images have {len(y)} and {len(labels)} labels")
+    if x.dtype != torch.uint8: raise InputError(f"exemplars must be uint8, not {x.dtype}")
     net.eval()
-    pixels, losses = x.float().requires_grad_(True), []
+    pixels, losses = x.float().requires_grad_(), []
     opt = torch.optim.Adam([pixels], lr)
-    norm = lambda p: (p/255 - augment.mean)/augment.std
+    normalise = lambda p: (p/255 - augment.mean)/augment.std
     for _ in range(steps):
         i = torch.randint(len(data), (min(batch, len(data)),), generator=g, device=data.device)
-        j = torch.randperm(len(x), generator=g, device=x.device)[:batch] if level == 'bilevel' else slice(None)
-        args = net, norm(pixels[j]), y[j], augment.plain(data[i]), labels[i]
-        with torch.enable_grad(): loss = bilevel_loss(*args, inner_lr) if level == 'bilevel' else means_loss(*args)
-        pixels.grad, = torch.autograd.grad(loss, [pixels])
+        images = augment.plain(data[i]), labels[i]
+        if level == 'bilevel':
+            j = torch.randperm(len(x), generator=g, device=x.device)[:batch]
+            loss = bilevel_loss(net, normalise(pixels[j]), y[j], *images, inner_lr)
+        else: loss = means_loss(net, normalise(pixels), y, *images)
+        pixels.grad, = torch.autograd.grad(loss, [pixels]) # of the pixels alone: the network keeps no gradient
         opt.step()
         with torch.no_grad(): pixels.clamp_(0, 255)
         losses.append(loss.detach())
+    if not pixels.isfinite().all(): raise InputError(f"the pixels are no numbers any more, the last loss is {losses[-1].item()}: try an inner_lr below {inner_lr}")
     return pixels.detach().round().to(torch.uint8), torch.stack(losses).tolist()
 
-# %% ../nbs/56_mnemonics.ipynb #3d6dafb5
+# %% ../nbs/56_mnemonics.ipynb #68c03b8f
 def polish(
     memory:Memory, # Its exemplars are replaced by learnt ones
     net:Net, # As it is at the end of the phase
@@ -103,13 +111,14 @@ def polish(
     **how # `level`, `steps`, `lr`, `inner_lr`, `batch` of `learn_pixels`
 )->None:
     "Learn the pixels of the new classes' exemplars against the phase's images (b,c,h,w), and those of old classes half against half."
-    labels = lambda sets, first: torch.cat([torch.full((len(s),), first+k, device=x.device) for k, s in enumerate(sets)])
-    old, new = memory.sets[:n_old], memory.sets[n_old:]
-    learnt, _ = learn_pixels(net, augment, torch.cat(new), labels(new, n_old), x, y, g, **how)
-    halves = [[s[k::2] for s in old] for k in (0, 1)]
-    if all(len(s) for h in halves for s in h) and old:
-        (a, ya), (b, yb) = ((torch.cat(h), labels(h, 0)) for h in halves)
-        done = [learn_pixels(net, augment, p, yp, q, yq, g, **how)[0] for p, yp, q, yq in ((a, ya, b, yb), (b, yb, a, ya))]
-        for k in (0, 1): # back into their places
-            for s, part in zip(old, done[k].split([len(h) for h in halves[k]])): s[k::2] = part
-    memory.sets = old + list(learnt.split([len(s) for s in new]))
+    before, label, counts = memory.x, memory.y, [len(s) for s in memory.sets] # (m,c,h,w), (m,)
+    new = label >= n_old # (m,)
+    if not new.any(): raise InputError(f"there are no exemplars of new classes to learn: the memory holds {counts} of its classes, of which {n_old} are old")
+    tasks = [(new, x, y)]
+    if n_old and min(counts[:n_old]) > 1:
+        odd = torch.cat([torch.arange(k, device=x.device) for k in counts]) % 2 == 1 # (m,), by the place within the class
+        first, second = ~new & ~odd, ~new & odd
+        tasks += [(a, before[b], label[b]) for a, b in ((first, second), (second, first))]
+    after = before.clone()
+    for part, data, labels in tasks: after[part], _ = learn_pixels(net, augment, before[part], label[part], data, labels, g, **how)
+    memory.sets = list(after.split(counts))
