@@ -238,6 +238,7 @@ def make_parser()->Parser:
     add_compare(sub)
     e = add('eval', 'DIR', 'Recompute the accuracies of a run from its saved files and compare them with metrics.json.\nExit code 1 if they differ.')
     e.add_argument('run', metavar='DIR', help='The run folder'); e.add_argument('--data-dir', metavar='DIR', help="Folder of torchvision's data sets (default: the one the run was trained with)"); add_place(e)
+    e.add_argument('--tolerance', type=float, default=0., metavar='X', help='Points of accuracy by which a figure may differ, since another machine rounds differently (default: 0)')
     e.add_argument('--json', action='store_true', help='Print the metrics as JSON')
     d = add('plot', 'DIR', 'Write accuracy.png, matrix.png and, for blended runs, weights.png.')
     d.add_argument('run', metavar='DIR', help='The run folder'); d.add_argument('--to', metavar='DIR', help='Write them there (default: the run folder)')
@@ -322,12 +323,13 @@ def do_eval(
     a # From `make_parser`, or from `make_paper_parser` with `run`
 )->int: # Exit code
     "`akr eval`"
-    m, differ = evaluate_run(a.run, a.device, download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
+    tolerance = getattr(a, 'tolerance', 0.)
+    m, differ = evaluate_run(a.run, a.device, tolerance=tolerance, download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
     as_json = getattr(a, 'json', False)
     if as_json: print(json.dumps(m, indent=1))
     else: report(m, a.run)
-    if differ: print('These differ from the saved metrics (another machine or device rounds differently):\n  ' + '\n  '.join(differ), file=sys.stderr)
-    elif not as_json: print('This agrees with metrics.json exactly.')
+    if differ: print('These differ from the saved metrics (another machine or device rounds differently, see --tolerance):\n  ' + '\n  '.join(differ), file=sys.stderr)
+    elif not as_json: print('This agrees with metrics.json ' + (f'within {tolerance:g} points.' if tolerance else 'exactly.'))
     return 1 if differ else 0
 
 # %% ../nbs/90_cli.ipynb #47049d69

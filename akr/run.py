@@ -479,9 +479,11 @@ def evaluate_run(
     path, # The run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
     data:Dataset=None, # The images again, if they were given in Python
+    tolerance:float=0., # Points of accuracy by which a figure may differ
     **where # `data_dir`, `download`, `cache_dir` of `load_data`
 )->tuple: # metrics computed anew (dict), what differs from the saved ones (list of str)
     "Compute every accuracy of a run again from its saved files."
+    if not tolerance >= 0: raise InputError(f"the tolerance must be 0 points or more, not {tolerance}")
     run, device = Run(path), pick_device(device)
     old, new, differ = run.results(), [], []
     if not old: raise InputError(f"the run in {str(path)!r} has no finished phase yet")
@@ -490,10 +492,10 @@ def evaluate_run(
         l = run.learner(t, device)
         e = evaluate(l.net, l.memory, l.augment, *stream.test(t))
         new.append({**r, 'images': e.pop('images'), 'hits': e})
-        differ += [f"phase {t+1}, {k}: {sum(e[k] or [])} right, {sum(r['hits'][k] or [])} when it was trained" for k in e if e[k] != r['hits'][k]]
+        differ += [f"phase {t+1}, {k}: {sum(e[k] or [])} right, {sum(r['hits'][k] or [])} when it was trained" for k in e if e[k] != r['hits'][k] and (None in (e[k], r['hits'][k]) or abs(top1(e[k], r['images']) - top1(r['hits'][k], r['images'])) > tolerance or not tolerance)]
     m, file = run_metrics(run, new), run.path/'metrics.json'
     kept = load_json(file) if file.is_file() else None
-    if not differ and (not isinstance(kept, dict) or _figures(kept) != _figures(m)): differ.append("metrics.json: missing, older than the phases, or changed; akr train --resume writes it anew")
+    if not differ and (not isinstance(kept, dict) or _figures(kept) != _figures(run_metrics(run, old))): differ.append("metrics.json: missing, older than the phases, or changed; akr train --resume writes it anew")
     return m, differ
 
 # %% ../nbs/80_run.ipynb #bd497217

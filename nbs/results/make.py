@@ -35,6 +35,8 @@ PROTOCOLS = dict(
         'LUCIR': '--method lucir',
         'WA': '--method wa',
         'Mnemonics': '--method mnemonics',
+        'Mnemonics, one level': '--method mnemonics --level means',
+        'Mnemonics, small steps': '--method mnemonics --pixel-lr 0.2',
         'LUCIR + Mixup': '--method lucir --blend mixup',
         'LUCIR + AKR': '--method lucir --blend attentive',
         'WA + Mixup': '--method wa --blend mixup',
