@@ -10,6 +10,8 @@ ini.read(root/'settings.ini', encoding='utf-8')
 cfg = ini['DEFAULT']
 lib, dev = cfg['lib_path'], cfg['dev_requirements'].split() # no spaces inside a requirement
 
+def some(*names): return [o for o in dev if o.startswith(names)]
+
 setup(
     name=cfg['lib_name'],
     version=cfg['version'],
@@ -26,7 +28,7 @@ setup(
     packages=find_packages(include=[lib, f'{lib}.*']),
     package_data={lib: ['py.typed']},
     install_requires=cfg['requirements'].split(),
-    extras_require={'dev': dev, 'widgets': [o for o in dev if o.startswith('ipywidgets')]},
+    extras_require={'dev': dev, 'widgets': some('ipywidgets'), 'onnx': some('onnx>', 'onnxscript')},
     entry_points={
         'console_scripts': cfg['console_scripts'].split(),
         'nbdev': [f'{lib}={lib}._modidx:d'], # lets nbdev link names in prose to their documentation

@@ -7,7 +7,7 @@ __all__ = ['MAIN', 'THEMES', 'MAIN_HELP', 'TRAIN_HELP', 'COMPARE_HELP', 'MODELS'
            'PAPER_PAIRINGS', 'COMMANDS', 'Parser', 'parse', 'options', 'number', 'shown', 'help_text', 'add_setting',
            'add_place', 'defaults_table', 'add_train', 'add_compare', 'make_parser', 'run_name', 'percent', 'report',
            'parse_order', 'settings_from', 'do_train', 'do_compare', 'do_eval', 'figures', 'do_plot', 'do_predict',
-           'make_paper_parser', 'paper_config', 'do_paper', 'is_paper', 'run_command', 'main']
+           'do_data', 'make_paper_parser', 'paper_config', 'do_paper', 'is_paper', 'run_command', 'main']
 
 # %% ../nbs/90_cli.ipynb #cf691efc
 import argparse
@@ -15,7 +15,7 @@ import difflib
 import json
 import re
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from fastcore.docments import docments
 
 from . import __version__
 from .core import InputError, at_least, load_json
+from .data import check_folder
 from .plot import plot_accuracy, plot_matrix, plot_weights
 from .config import DATA_DEFAULTS, METHODS, PAPER, Config, configure
 from .learner import LossError
@@ -136,6 +137,7 @@ MAIN_HELP = """Attentive Knowledge Replay: class-incremental learning with blend
   akr eval       recompute the accuracies of a saved run
   akr plot       draw a saved run
   akr predict    classify images with a saved run
+  akr data       look through a folder of your own images
   akr COMMAND --help says more; akr --version.
 
 Exit code: 0 done, 1 a check or the work failed, 2 bad input.
@@ -230,7 +232,7 @@ def add_compare(sub)->None: # `sub`: from `add_subparsers`
 # %% ../nbs/90_cli.ipynb #f5f9233f
 def make_parser()->Parser:
     "The parser of akr's own commands."
-    p = Parser(prog='akr', description=MAIN_HELP, usage='akr train|compare|eval|plot|predict [options]')
+    p = Parser(prog='akr', description=MAIN_HELP, usage='akr train|compare|eval|plot|predict|data [options]')
     p.add_argument('--version', action='version', version=f'akr {__version__}')
     sub = p.add_subparsers(dest='command', required=True, metavar='COMMAND', help=argparse.SUPPRESS)
     add = lambda name, usage, text: sub.add_parser(name, prog=f'akr {name}', usage=f'akr {name} {usage} [options]', description=text)
@@ -247,6 +249,12 @@ def make_parser()->Parser:
     r.add_argument('--top', type=int, default=3, metavar='K', help='How many classes to print (default: 3)')
     r.add_argument('--phase', type=int, metavar='T', help='As the run was after this phase, from 1 (default: the last)')
     r.add_argument('--json', action='store_true', help='Print JSON'); add_place(r, files=False)
+    k = add('data', 'check PATH', 'Look through a folder of images before training on it: what is there, what cannot be read and why, what would be\nskipped, which images are in both training and test. Exit code 1 if anything stands in the way of training.')
+    k.add_argument('action', metavar='check', choices=('check',), help='The one thing to do with data')
+    k.add_argument('path', metavar='PATH', help='The folder: PATH/CLASS/*, or PATH/train/CLASS/* and PATH/test/CLASS/*')
+    k.add_argument('--size', type=int, default=32, metavar='N', help='Height and width at which images are compared, in pixels (default: 32)')
+    k.add_argument('--test-fraction', type=float, default=.2, metavar='X', help='Held out of each class if there is no test folder (default: 0.2)')
+    k.add_argument('--json', action='store_true', help='Print JSON')
     return p
 
 # %% ../nbs/90_cli.ipynb #aa86966b
@@ -374,6 +382,15 @@ def do_predict(
         for r in rows: print(f"{r['image']}: " + ', '.join(f"{h['label']} {h['probability']:.1%}" for h in r['head']) + ('' if nme is None else f" (NME: {r['nme']})"))
     return 0
 
+# %% ../nbs/90_cli.ipynb #e00bc63c
+def do_data(
+    a # From `make_parser`
+)->int: # Exit code
+    "`akr data check`"
+    r = check_folder(a.path, a.size, a.test_fraction)
+    print(json.dumps(asdict(r), indent=1) if a.json else r)
+    return 0 if r.ok else 1
+
 # %% ../nbs/90_cli.ipynb #a28df094
 MODELS = dict(icarl_attentive_replay='akr', icarl_mixup='mixup', icarl='base')
 PAPER_METHODS = dict(attentive_replay='akr', mixup='mixup', base='base')
@@ -427,7 +444,7 @@ def do_paper(
     return 0
 
 # %% ../nbs/90_cli.ipynb #bed8ebad
-COMMANDS = dict(train=do_train, compare=do_compare, eval=do_eval, plot=do_plot, predict=do_predict)
+COMMANDS = dict(train=do_train, compare=do_compare, eval=do_eval, plot=do_plot, predict=do_predict, data=do_data)
 
 def is_paper(argv:list)->bool:
     "Is this one of the paper's command lines?"

@@ -2,7 +2,7 @@
 
     python nbs/results/drill.py kill --n 100     kill -9 at random moments, then resume
     python nbs/results/drill.py fault            a file system that fails at each of its calls in turn, then resume
-    python nbs/results/drill.py fuzz --seconds 120     damaged images and damaged runs
+    python nbs/results/drill.py fuzz --n 20000   damaged images, and a hundredth as many damaged runs (needs hypothesis)
 
 Each writes its outcome into drills.json beside this file (--out FILE: elsewhere; --out -: nowhere). Exit code 1 if anything came out wrong.
 A resumed run must have the very bytes of the uninterrupted one in every file of tensors, and the same metrics, times aside.
@@ -137,20 +137,33 @@ def fault_drill(here):
 
 # ---- damaged files
 
-def mutate(b, rng):
-    "Bytes with a few changes: flips, cuts, copies, runs of one value, extreme numbers."
+def mutations():
+    "Hypothesis' choice of up to sixteen changes to a file, each an action, a place, a length and a number."
+    from hypothesis import strategies as st
+    one = st.tuples(st.sampled_from(('flip', 'cut', 'repeat', 'fill', 'number', 'end')), st.floats(0, 1, exclude_max=True), st.sampled_from((1, 2, 4, 8, 64)), st.sampled_from((0, 1, 2, 127, 128, 255, 65535, 1 << 20, 2**31-1, 2**32-1)))
+    return st.lists(one, min_size=1, max_size=16)
+
+def mutate(b, changes):
+    "Bytes with these changes."
     b = bytearray(b)
-    for _ in range(rng.choice((1, 1, 2, 4, 16))):
-        if not b: break
-        i, k = rng.randrange(len(b)), rng.choice((1, 2, 4, 8, 64))
-        how = rng.randrange(6)
-        if how == 0: b[i] ^= 1 << rng.randrange(8)
-        elif how == 1: del b[i:i+k]
-        elif how == 2: b[i:i] = b[i:i+k]
-        elif how == 3: b[i:i+k] = bytes([rng.choice((0, 255, 127, 128))])*min(k, len(b)-i)
-        elif how == 4: b[i:i+4] = rng.choice((0, 1, 2**31-1, 2**32-1, 65535, 1 << 20)).to_bytes(4, rng.choice(('little', 'big')))
-        else: b = b[:i]
+    for how, where, k, v in changes:
+        i = int(where*len(b))
+        if how == 'flip' and b: b[i] ^= 1 << (v % 8)
+        elif how == 'cut': del b[i:i+k]
+        elif how == 'repeat': b[i:i] = b[i:i+k]
+        elif how == 'fill': b[i:i+k] = bytes([v & 255])*min(k, len(b)-i)
+        elif how == 'number': b[i:i+4] = v.to_bytes(4, ('little', 'big')[k == 1])
+        elif how == 'end': del b[i:]
     return bytes(b)
+
+def hunt(check, n, seed, *strategies):
+    "Let hypothesis try `check` on `n` examples; the smallest failing one as text, or nothing."
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import seed as seeded
+    test = seeded(seed)(settings(max_examples=n, deadline=None, database=None, suppress_health_check=list(HealthCheck))(given(*strategies)(check)))
+    try: test()
+    except BaseException as e: return [f"{type(e).__name__}: {e} {' '.join(getattr(e, '__notes__', []))}"[:600]]
+    return []
 
 def seeds():
     "Small valid images in every format that is read."
@@ -163,75 +176,73 @@ def seeds():
     b = io.BytesIO(); Image.frombytes('I;16', (24, 17), rng.randbytes(24*17*2)).save(b, 'PNG'); out.append(('png', b.getvalue()))
     return out
 
-def fuzz_images(seconds, seed, here):
-    "Damaged images: each must be read into the right shape, or refused by an ordinary exception within ten seconds."
+def fuzz_images(n, seed, here):
+    "Damaged images: each must be read into the right shape, or refused by an ordinary exception, within ten seconds."
     import warnings
-    rng, images = random.Random(seed), seeds()
-    tried, read, wrong, slowest, end = 0, 0, [], 0., time.perf_counter()+seconds
-    class Late(BaseException): pass
-    def late(*_): raise Late
+    from hypothesis import strategies as st
+    images, count = seeds(), dict(tried=0, read=0, slowest=0.)
+    class Late(BaseException): "Not to be caught on the way."
+    def late(*_): raise Late('more than ten seconds')
     signal.signal(signal.SIGALRM, late)
+    def check(k, changes):
+        file, t0 = here/f'image.{images[k][0]}', time.perf_counter()
+        file.write_bytes(mutate(images[k][1], changes))
+        count['tried'] += 1
+        signal.alarm(10)
+        try:
+            a = decode(file, 8)
+            assert a.shape == (3, 8, 8) and a.dtype.name == 'uint8', f'{a.shape} {a.dtype}'
+            count['read'] += 1
+        except AssertionError: raise
+        except Exception: pass # `decode_all` turns it into one line of its message
+        finally: signal.alarm(0)
+        count['slowest'] = max(count['slowest'], time.perf_counter()-t0)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        while time.perf_counter() < end:
-            kind, b = rng.choice(images)
-            file = here/f'image.{kind}'
-            file.write_bytes(mutate(b, rng))
-            tried += 1
-            t0 = time.perf_counter()
-            signal.alarm(10)
-            try:
-                a = decode(file, 8)
-                read += 1
-                if a.shape != (3, 8, 8) or a.dtype.name != 'uint8': wrong.append(f'image {tried}: {a.shape} {a.dtype}')
-            except Exception: pass # `decode_all` turns it into one line of its message
-            except Late: wrong.append(f'image {tried}: more than ten seconds')
-            except BaseException as e: wrong.append(f'image {tried}: {type(e).__name__}: {e}')
-            signal.alarm(0)
-            slowest = max(slowest, time.perf_counter()-t0)
-    return dict(images=tried, read=read, refused=tried-read-len(wrong), slowest_seconds=round(slowest, 2), wrong=wrong[:20])
+        wrong = hunt(check, n, seed, st.integers(0, len(images)-1), mutations())
+    return dict(images=count['tried'], read=count['read'], refused=count['tried']-count['read']-len(wrong), slowest_seconds=round(count['slowest'], 2), wrong=wrong)
 
-def fuzz_runs(seconds, seed, here):
+def fuzz_runs(n, seed, here):
     "Damaged runs: `evaluate_run` and `resume` must finish, or raise an `InputError`; afterwards every file is right, set aside, or named as damaged."
-    rng, cfg = random.Random(seed), settings('fuzz')
+    from hypothesis import strategies as st
+    cfg, count = settings('fuzz'), dict(runs=0, refused=0, named=0, mended=0, unharmed=0)
     want, _ = reference(cfg, here)
-    tried, outcome, wrong, end = 0, dict(refused=0, named=0, mended=0, unharmed=0), [], time.perf_counter()+seconds
-    while time.perf_counter() < end:
+    files = sorted(f.relative_to(here/'reference') for f in (here/'reference').rglob('*') if f.is_file() and f.name != '.lock')
+    def check(k, changes):
         path = here/'damaged'
+        shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(here/'reference', path)
-        file = rng.choice(sorted(f for f in path.rglob('*') if f.is_file() and f.name != '.lock'))
-        old = file.read_bytes(); file.write_bytes(mutate(old, rng))
-        tried += 1
-        what = f'run {tried}, {file.relative_to(path)}'
-        for f in (evaluate_run, resume):
-            try:
-                f(path, 'cpu', **(dict(progress=False) if f is resume else {}))
-                if f is resume:
-                    mended = list(path.glob('*.damaged*'))
-                    named = not mended and damage(file.parent) is not None and file.parent != path # nothing is built on an earlier phase any more: it is named, and stays
-                    if named: file.write_bytes(old)
-                    if state(path) != want: wrong.append(f'{what}: its files differ')
-                    outcome['named' if named else 'mended' if mended or file.read_bytes() == old else 'unharmed'] += 1
-            except InputError: outcome['refused'] += f is resume
-            except BaseException as e: wrong.append(f'{what}, {f.__name__}: {type(e).__name__}: {e}')
-        shutil.rmtree(path)
-    return dict(runs=tried, **outcome, wrong=wrong[:20])
+        file = path/files[k]
+        old = file.read_bytes(); new = mutate(old, changes); file.write_bytes(new)
+        count['runs'] += 1
+        try: evaluate_run(path, 'cpu')
+        except InputError: pass
+        try: resume(path, 'cpu', progress=False)
+        except InputError: count['refused'] += 1; return
+        mended = list(path.glob('*.damaged*')) or file.read_bytes() == old != new
+        named = not mended and file.parent != path and damage(file.parent) is not None # nothing is built on an earlier phase any more: it is named, and stays
+        if named: file.write_bytes(old)
+        assert state(path) == want, f'{files[k]}: the files differ'
+        count['named' if named else 'mended' if mended else 'unharmed'] += 1
+    wrong = hunt(check, n, seed, st.integers(0, len(files)-1), mutations())
+    return dict(**count, wrong=wrong)
 
 # ----
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('drill', choices=('kill', 'fault', 'fuzz')); p.add_argument('--n', type=int, default=100, help='kills (default: 100)'); p.add_argument('--seconds', type=float, default=120, help='of fuzzing, half for images and half for runs')
+    p.add_argument('drill', choices=('kill', 'fault', 'fuzz')); p.add_argument('--n', type=int, help='kills (default: 100), or damaged images (default: 20000)')
     p.add_argument('--seed', type=int, default=1); p.add_argument('--out', default=str(Path(__file__).with_name('drills.json'))); p.add_argument('--commit', default='')
     a = p.parse_args()
+    a.n = a.n or (100 if a.drill == 'kill' else 20000)
     torch.set_num_threads(1)
     t0 = time.perf_counter()
     with tempfile.TemporaryDirectory() as d:
         here = Path(d)
-        r = kill_drill(a.n, a.seed, here) if a.drill == 'kill' else fault_drill(here) if a.drill == 'fault' else dict(images=fuzz_images(a.seconds/2, a.seed, here), runs=fuzz_runs(a.seconds/2, a.seed, here))
+        r = kill_drill(a.n, a.seed, here) if a.drill == 'kill' else fault_drill(here) if a.drill == 'fault' else dict(images=fuzz_images(a.n, a.seed, here), runs=fuzz_runs(max(1, a.n//100), a.seed, here))
     parts = [r] if 'wrong' in r else list(r.values())
     commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
-    how = dict(command=f"python nbs/results/drill.py {a.drill} " + (f'--n {a.n} ' if a.drill == 'kill' else f'--seconds {a.seconds:g} ' if a.drill == 'fuzz' else '') + f'--seed {a.seed}', commit=commit, versions=versions(), machine=f'{os.cpu_count()} CPU cores ({platform.machine()}), one thread', seconds=round(time.perf_counter()-t0))
+    how = dict(command=f"python nbs/results/drill.py {a.drill} " + f'--n {a.n} '*(a.drill != 'fault') + f'--seed {a.seed}', commit=commit, versions=versions(), machine=f'{os.cpu_count()} CPU cores ({platform.machine()}), one thread', seconds=round(time.perf_counter()-t0))
     print(json.dumps(r, indent=1))
     if a.out != '-':
         out = Path(a.out)
