@@ -131,7 +131,7 @@ def _digest(d:dict)->str: # Of all but the digest itself; tuples and lists are o
 def _check_free(path)->Path:
     "`path`, if nothing is there yet that a new run could spoil; else an `InputError`."
     path = Path(path)
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())): return path
+    if not path.exists() or (path.is_dir() and all(p.name.startswith('.config.json.') for p in path.iterdir())): return path # what a kill left of a file is nothing
     hint = f"go on with it by --resume {path}, or choose another folder" if (path/'config.json').exists() else "choose another one"
     raise InputError(f"the output folder {str(path)!r} is in use: {hint}")
 
@@ -159,6 +159,7 @@ class Run:
         try:
             path = _check_free(path)
             path.mkdir(parents=True, exist_ok=True)
+            for f in path.iterdir(): f.unlink()
             save_json(path/'config.json', _describe(cfg, data, stream, augment, device))
         except OSError as e: raise InputError(f"the output folder {str(path)!r} cannot be written: {e.strerror}") from None
         return cls(path)

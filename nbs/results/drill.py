@@ -82,7 +82,6 @@ def kill_drill(n, seed, here):
                 kills += 1
                 there = sorted(d.name for d in path.iterdir() if d.is_dir()) if path.exists() else []
                 moments.append('before config.json' if not (path/'config.json').exists() else 'while a folder was written' if any(d.startswith('.phase') for d in there) else 'within a phase' if any('_epoch_' in d for d in there) else 'else')
-                if not (path/'config.json').exists(): shutil.rmtree(path, ignore_errors=True)
                 if rng.random() < .6: continue # go on, and perhaps be killed again
                 pid = child(cfg, path); _, status = os.waitpid(pid, 0)
             code = os.waitstatus_to_exitcode(status)
@@ -124,9 +123,7 @@ def fault_drill(here):
                 except BaseException as e: wrong.append(f'{what}: {type(e).__name__}: {e}')
                 try:
                     if (path/'config.json').exists(): resume(path, 'cpu', progress=False, save_every=1)
-                    else:
-                        shutil.rmtree(path, ignore_errors=True)
-                        train(cfg, path, 'cpu', progress=False)
+                    else: train(cfg, path, 'cpu', progress=False)
                     if state(path) != want: wrong.append(f'{what}: its files differ')
                     left = [p.name for p in path.rglob('.*') if p.name != '.lock']
                     if left: wrong.append(f'{what}: left {left}')
