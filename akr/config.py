@@ -96,7 +96,7 @@ class Config:
     exemplars:str='herding' # Real images chosen by herding, or mnemonics: their pixels are then learnt
     level:str='bilevel' # Mnemonics: bilevel, or means (the one level of the released code)
     pixel_steps:int=50 # Mnemonics: steps of the optimisation of the pixels
-    pixel_lr:float=1. # Mnemonics: its step, in grey levels
+    pixel_lr:float=0.2 # Mnemonics: its step, in grey levels
     inner_lr:float=0.01 # Mnemonics: step of the network on the exemplars, with bilevel
     # the network
     depth:int=32 # Layers of the ResNet, 6n+2

@@ -34,7 +34,7 @@ PROTOCOLS = dict(
         'BiC': '--method bic',
         'LUCIR': '--method lucir',
         'WA': '--method wa',
-        'Mnemonics': '--method mnemonics',
+        'Mnemonics': '--method mnemonics --pixel-lr 1', # the default when it was run
         'Mnemonics, one level': '--method mnemonics --level means',
         'Mnemonics, small steps': '--method mnemonics --pixel-lr 0.2',
         'Base, half first': '--method base --base 6 --step 3',
