@@ -129,6 +129,8 @@ def start_phase(self:Learner,
     self.x, self.y = torch.cat([phase.x, *old[0]]), torch.cat([phase.y, *old[1]])
     self.is_exemplar = torch.arange(len(self.x), device=self.device) >= len(phase.x)
     if cfg.after == 'bic' and phase.n > known > 0: self.set_aside(hold_out(self.y, known, cfg.hold_out, generator(cfg.seed, 'hold out', t, device=self.device)))
+    _, h, w = self.shape
+    if min(cfg.batch, len(self.x))*math.ceil(h/4)*math.ceil(w/4) < 2: raise InputError(f"batch norm cannot train on one image of {h}x{w} pixels at a time: use --batch 2 or more, more images, or a larger --size")
     self.steps = math.ceil(len(self.x)/cfg.batch) # of an epoch
     self.opt = torch.optim.SGD(self.net.parameters(), cfg.lr, momentum=cfg.momentum, weight_decay=cfg.weight_decay)
     self.attention_opt = torch.optim.Adam(self.blender.parameters(), cfg.attention_lr) if self.blender.attends else None
