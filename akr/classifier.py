@@ -6,6 +6,7 @@
 __all__ = ['SHARPNESS', 'to_images', 'IncrementalClassifier', 'Answer']
 
 # %% ../nbs/82_classifier.ipynb #bbf3434c
+import copy
 import shutil
 from pathlib import Path
 
@@ -15,18 +16,19 @@ import torch.nn as nn
 import torch.nn.functional as F
 from fastcore.basics import patch
 from PIL import Image
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from .core import InputError, at_least, generator, load_json, load_tensors, one_of, pick_device, save_json, save_tensors, versions
-from .data import decode_all, resize
+from .core import InputError, at_least, load_json, one_of, pick_device, save_json, versions
+from .data import as_images, decode_all, resize
 from .stream import Phase
 from .augment import Augment, channel_stats
 from .memory import class_means
 from .config import Config, configure
 from .learner import Learner
 from .store import damage, save_folder
+from .run import read_learner, write_learner
 
 # %% ../nbs/82_classifier.ipynb #367c526e
 def to_images(
@@ -39,11 +41,7 @@ def to_images(
         X = list(X)
         if not X: raise InputError("there must be at least one image")
         return decode_all([x if isinstance(x, (str, Path, Image.Image)) else _as_pil(x) for x in X], size)
-    x = torch.as_tensor(X).cpu()
-    if x.dtype != torch.uint8: raise InputError(f"images must be uint8 (0 to 255), not {str(x.dtype).removeprefix('torch.')}")
-    if x.ndim == 3: x = x[:, None]
-    elif x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3): x = x.permute(0, 3, 1, 2)
-    if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.numel(): raise InputError(f"images must have the shape (n,h,w), (n,h,w,c) or (n,c,h,w) with c of 1 or 3, and be at least one, not {tuple(X.shape)}")
+    x = as_images(X, 'the array given').cpu() # (n,c,h,w)
     h, w = x.shape[2:]
     s = min(h, w)
     x = x[:, :, (h-s)//2:(h-s)//2+s, (w-s)//2:(w-s)//2+s] # the middle square
@@ -106,17 +104,23 @@ def partial_fit(self:IncrementalClassifier,
     every = np.concatenate([known, np.setdiff1d(y, known)]) # the new ones sorted among themselves
     place = {c: k for k, c in enumerate(every.tolist())}
     labels = torch.tensor([place[c] for c in y.tolist()])
-    learner = self._learner_for(x, cfg)
-    t, d = len(getattr(self, 'history_', [])), learner.device
-    result = learner.learn(Phase(t, x.to(d), labels.to(d), len(known), len(every)))
-    self.learner_, self.classes_, self.history_ = learner, every, getattr(self, 'history_', []) + [dict(images=len(y), new=every[len(known):].tolist(), **result)]
+    learner, history = self._learner_for(x, cfg), getattr(self, 'history_', [])
+    result = learner.learn(Phase(len(history), x.to(learner.device), labels.to(learner.device), len(known), len(every)))
+    learner.let_go()
+    return self._take(learner, every, history + [dict(images=len(y), new=every[len(known):].tolist(), **result)])
+
+@patch
+def _take(self:IncrementalClassifier, learner:Learner, classes:np.ndarray, history:list)->IncrementalClassifier: # Itself
+    "Take over what was learnt or loaded."
+    learner.net.eval()
+    self.learner_, self.classes_, self.history_ = learner, classes, history
     self.means_ = class_means(learner.net.features, learner.memory, learner.augment)
     return self
 
 @patch
 def _learner_for(self:IncrementalClassifier, x:Tensor, cfg:Config)->Learner:
-    "The learner so far, or a new one that normalises by `x`."
-    if hasattr(self, 'learner_'): return self.learner_
+    "A copy of the learner so far, or a new one that normalises by `x`."
+    if hasattr(self, 'learner_'): return copy.deepcopy(self.learner_)
     return Learner(cfg, tuple(x.shape[1:]), Augment(*channel_stats(x), pad=max(1, self.size//8), flip=self.flip), pick_device(self.device))
 
 @patch
@@ -125,9 +129,8 @@ def fit(self:IncrementalClassifier,
     y # Their labels (n,)
 )->IncrementalClassifier: # Itself
     "Forget everything, and learn these classes as the first."
-    for name in ('learner_', 'classes_', 'history_', 'means_'):
-        if hasattr(self, name): delattr(self, name)
-    return self.partial_fit(X, y)
+    new = clone(self).partial_fit(X, y) # if that fails, this one is what it was
+    return self._take(new.learner_, new.classes_, new.history_)
 
 # %% ../nbs/82_classifier.ipynb #ed5d0780
 SHARPNESS = 10. # of the cosines between a feature and the class means
@@ -146,7 +149,6 @@ def predict_proba(self:IncrementalClassifier,
     "Probabilities of the classes, (n,classes)."
     self._check_fitted()
     l = self.learner_
-    l.net.eval()
     means = self.means_ if self.answer == 'nme' else None
     return torch.cat([_probabilities(l.net, l.augment, b.to(l.device), means).cpu() for b in to_images(X, self.size).split(512)]).numpy()
 
@@ -155,7 +157,8 @@ def predict(self:IncrementalClassifier,
     X # Images, see `to_images`
 )->np.ndarray: # (n,), labels
     "The most probable label of each image."
-    return self.classes_[self.predict_proba(X).argmax(1)] if hasattr(self, 'classes_') else self._check_fitted()
+    best = self.predict_proba(X).argmax(1) # or it says that nothing was learnt yet
+    return self.classes_[best]
 
 # %% ../nbs/82_classifier.ipynb #c21e1eb7
 @patch
@@ -166,21 +169,28 @@ def save(self:IncrementalClassifier,
     self._check_fitted()
     l, path = self.learner_, Path(path)
     info = dict(kind='akr.IncrementalClassifier', params=self.get_params(), classes=self.classes_.tolist(), strings=self.classes_.dtype.kind == 'U', config=l.cfg.to_dict(), history=self.history_,
-                mean=l.augment.mean.flatten().tolist(), std=l.augment.std.flatten().tolist(), pad=l.augment.pad, brightness=l.augment.brightness, exemplars=[len(s) for s in l.memory.sets], versions=versions())
+                mean=l.augment.mean.flatten().tolist(), std=l.augment.std.flatten().tolist(), pad=l.augment.pad, brightness=l.augment.brightness, exemplars=len(l.memory), versions=versions())
     def write(d):
-        save_tensors(d/'model.safetensors', l.net.state_dict())
-        if l.blender.attends: save_tensors(d/'attention.safetensors', l.blender.state_dict())
-        save_tensors(d/'exemplars.safetensors', l.memory.state_dict())
+        write_learner(d, l)
         save_json(d/'classifier.json', info)
-    if path.exists() and any(path.iterdir()):
-        if not (path/'classifier.json').is_file(): raise InputError(f"{str(path)!r} is in use, and not by a saved classifier: choose another folder")
-        old, new = path.with_name(f'.{path.name}.old'), path.with_name(f'.{path.name}.new')
-        for p in (old, new): shutil.rmtree(p, ignore_errors=True)
-        save_folder(new, write) # the old one stays until the new one is whole
-        path.rename(old); new.rename(path); shutil.rmtree(old)
-        return path
+    path = _settled(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())) and not (path/'classifier.json').is_file():
+        raise InputError(f"{str(path)!r} is in use, and not by a saved classifier: choose another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
-    return save_folder(path, write)
+    new, old = (path.with_name(f'.{path.name}.{k}') for k in ('new', 'old'))
+    for d in (new, old): shutil.rmtree(d, ignore_errors=True)
+    save_folder(new, write) # the old one stays until the new one is whole
+    if path.exists(): path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+    return path
+
+def _settled(path)->Path: # `path`
+    "Finish a `save` that was stopped between its two renames, when the new folder was whole and the old one out of the way."
+    path = Path(path)
+    new = path.with_name(f'.{path.name}.new')
+    if new.is_dir() and not path.exists(): new.rename(path)
+    return path
 
 @patch(cls_method=True)
 def load(cls:IncrementalClassifier,
@@ -188,7 +198,7 @@ def load(cls:IncrementalClassifier,
     device:str=None # Where it should compute; None: as its parameter says
 )->IncrementalClassifier:
     "Load a saved classifier; an `InputError` names what is damaged."
-    path = Path(path)
+    path = _settled(path)
     if not (path/'classifier.json').is_file(): raise InputError(f"{str(path)!r} is not a saved classifier: it holds no classifier.json")
     if bad := damage(path): raise InputError(bad)
     info = load_json(path/'classifier.json')
@@ -196,17 +206,7 @@ def load(cls:IncrementalClassifier,
     if device: self.device = device
     cfg, d = Config.from_dict(info['config']), pick_device(self.device)
     l = Learner(cfg, (3, self.size, self.size), Augment(torch.tensor(info['mean']), torch.tensor(info['std']), info['pad'], self.flip, info['brightness']), d)
-    l.net.head.grow(len(info['classes']), generator(0)) # the saved rows replace these
-    l.net.to(d)
-    shapes = lambda m: {k: tuple(v.shape) for k, v in m.state_dict().items()}
-    l.net.load_state_dict(load_tensors(path/'model.safetensors', d, shapes(l.net))[0])
-    if l.blender.attends: l.blender.load_state_dict(load_tensors(path/'attention.safetensors', d, shapes(l.blender))[0])
-    if info['exemplars']: l.memory.load_state_dict(load_tensors(path/'exemplars.safetensors', d)[0])
-    l.prev = l.net.frozen()
-    self.learner_, self.classes_, self.history_ = l, np.array(info['classes'], dtype=str if info['strings'] else np.int64), info['history']
-    l.net.eval()
-    self.means_ = class_means(l.net.features, l.memory, l.augment)
-    return self
+    return self._take(read_learner(path, l, len(info['classes']), info['exemplars']), np.array(info['classes'], dtype=str if info['strings'] else np.int64), info['history'])
 
 # %% ../nbs/82_classifier.ipynb #3f491f54
 class Answer(nn.Module):

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['MAIN', 'THEMES', 'MAIN_HELP', 'TRAIN_HELP', 'COMPARE_HELP', 'MODELS', 'PAPER_METHODS', 'PAPER_ORDERS',
-           'PAPER_PAIRINGS', 'COMMANDS', 'Parser', 'parse', 'options', 'number', 'shown', 'help_text', 'add_setting',
-           'add_place', 'defaults_table', 'add_train', 'add_compare', 'make_parser', 'run_name', 'percent', 'report',
-           'parse_order', 'settings_from', 'do_train', 'do_compare', 'do_eval', 'figures', 'do_plot', 'do_predict',
-           'do_data', 'make_paper_parser', 'paper_config', 'do_paper', 'is_paper', 'run_command', 'main']
+           'PAPER_PAIRINGS', 'COMMANDS', 'Parser', 'parse', 'options', 'number', 'number_or_auto', 'shown', 'help_text',
+           'add_setting', 'add_place', 'defaults_table', 'add_train', 'add_compare', 'make_parser', 'run_name',
+           'percent', 'report', 'parse_order', 'settings_from', 'do_train', 'do_compare', 'do_eval', 'figures',
+           'do_plot', 'do_predict', 'do_data', 'make_paper_parser', 'paper_config', 'do_paper', 'is_paper',
+           'run_command', 'main']
 
 # %% ../nbs/90_cli.ipynb #cf691efc
 import argparse
@@ -59,6 +60,11 @@ def number(s:str): # int or float
     try: return int(s)
     except ValueError: return float(s)
 
+def number_or_auto(s:str): # int or 'auto'
+    "A whole number, or the word auto."
+    if s == 'auto' or s.isdecimal(): return s if s == 'auto' else int(s)
+    raise argparse.ArgumentTypeError(f'must be a whole number or auto, not {s!r}')
+
 def shown(v)->str: # on or off, the parts of a tuple, or the value itself
     "A setting's value as the help has it."
     if isinstance(v, bool): return 'on' if v else 'off'
@@ -87,15 +93,15 @@ def help_text(
 def add_setting(
     parser, # A parser or a group of one
     field, # A field of `Config`
-    doc:str # Its comment
+    doc:str, # Its comment
+    **kind # What else argparse should know, e.g. `type`
 )->None:
     "Add the option of one field."
     kw = dict(dest=field.name, default=argparse.SUPPRESS, help=help_text(field, doc).replace('%', '%%'))
     if field.type is bool: kw['action'] = argparse.BooleanOptionalAction
-    elif field.name == 'batch': kw.update(type=lambda s: s if s == 'auto' else int(s), metavar='N', help=kw['help'].replace('Images a batch', 'Images a batch; auto: what is usual, halved until it fits the GPU'))
     elif field.type is tuple: kw.update(nargs='+', type=number, metavar='N')
     else: kw.update(type=field.type, metavar='DIR' if field.name.endswith('_dir') else {int: 'N', float: 'X', str: 'NAME'}[field.type])
-    parser.add_argument('--'+field.name.replace('_', '-'), **kw)
+    parser.add_argument('--'+field.name.replace('_', '-'), **{**kw, **kind})
 
 def add_place(
     parser, # A parser or a group of one
@@ -180,9 +186,10 @@ def add_train(sub)->None: # `sub`: from `add_subparsers`
     "Add `akr train`."
     t = sub.add_parser('train', prog='akr train', usage='akr train [options]', description=TRAIN_HELP, epilog='defaults that depend on the data set:\n'+defaults_table())
     docs, left = docments(Config), {f.name: f for f in fields(Config)}
+    docs['batch'] += '; auto: as many, halved until they fit the GPU'
     def group(title, names):
         g = t.add_argument_group(title)
-        for n in names: add_setting(g, left.pop(n), docs[n])
+        for n in names: add_setting(g, left.pop(n), docs[n], **(dict(type=number_or_auto) if n == 'batch' else {}))
     group('what to learn', MAIN)
     g = t.add_argument_group('where')
     g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
@@ -221,6 +228,7 @@ def add_compare(sub)->None: # `sub`: from `add_subparsers`
     g = t.add_argument_group('how')
     g.add_argument('--out', metavar='DIR', help='Folder of the runs and the table (default: runs/compare-PRESET)')
     g.add_argument('--jobs', type=int, metavar='N', help='Runs at once (default: one for each CPU core, or four for each GPU)')
+    g.add_argument('--threads', type=int, metavar='N', help='CPU threads of each run (default: the cores are shared out)')
     g.add_argument('--dry-run', action='store_true', help='Say what it would cost, and stop')
     add_place(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
@@ -321,7 +329,7 @@ def do_compare(
     given = {f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}
     orders = a.orders and [parse_order(o) if ',' in o else o for o in a.orders]
     out, cells = Path(a.out or f'runs/compare-{a.preset}'), plan(a.preset, a.methods, a.schemes, orders, a.seeds, **given)
-    rows, failed = compare(cells, out, a.device, a.jobs, a.dry_run, False if a.quiet else None, a.download, a.cache_dir)
+    rows, failed = compare(cells, out, a.device, a.jobs, a.threads, a.dry_run, False if a.quiet else None, a.download, a.cache_dir)
     if not a.quiet and (rows or not a.dry_run): print(to_markdown(rows) + f"\n{len(rows)} of {len(cells)} runs are finished; table.md, table.csv, table.json and figures are in {out}")
     if failed: print('These failed, and the same command tries them again:\n  ' + '\n  '.join(f'{k}: {v}' for k, v in failed.items()), file=sys.stderr)
     return 1 if failed else 0

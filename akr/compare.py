@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RECIPES', 'PRESETS', 'PAPER_TABLE', 'START', 'FIGURES', 'setting', 'parse_method', 'Cell', 'plan', 'paper_figure',
-           'work', 'passes_per_second', 'duration', 'share', 'phases_done', 'check_cells', 'run_cells', 'collect',
-           'mean_text', 'to_markdown', 'to_csv', 'accuracy_figures', 'compare']
+           'work', 'passes_per_second', 'duration', 'share', 'phases_done', 'check_cells', 'verdict', 'stop_jobs',
+           'run_cells', 'collect', 'mean_text', 'of_cell', 'to_markdown', 'to_csv', 'accuracy_figures', 'compare']
 
 # %% ../nbs/85_compare.ipynb #711eef48
 import csv
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, fields
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -29,10 +29,10 @@ from .plot import Figure, plot_accuracy
 from .data import load_data
 from .stream import Stream
 from .augment import batches
-from .memory import quota
 from .config import BLENDS, METHODS, PAPER, Config, config_sizes, configure
-from .learner import Learner
-from .run import Run, check_memory, phase_dir, run_metrics, show_progress, whole_paths
+from .learner import Learner, make_loss, make_net
+from .store import Stop
+from .run import Run, check_memory, images_to_do, phase_dir, run_metrics, show_progress, whole_paths
 
 # %% ../nbs/85_compare.ipynb #245737ff
 def setting(
@@ -141,14 +141,9 @@ def work(
     stream:Stream # Of that configuration
 )->list: # For each phase, its images times epochs, in passes of the network
     "What each phase of a run costs, in images times passes."
-    out = []
-    for t in range(len(stream)):
-        p = stream[t]
-        old = sum(quota(p.n_old, cfg.memory, cfg.per_class, cfg.quota)) if t else 0
-        back = t and (cfg.distill or cfg.weighting != 'sum' or cfg.less_forget or cfg.margin)
-        attends = (cfg.epochs-cfg.warmup)/cfg.epochs if t and cfg.blend == 'attentive' else 0
-        out.append((len(p.x)+old)*cfg.epochs*(3 + bool(back) + 2*attends))
-    return out
+    back = make_loss(cfg, make_net(cfg, stream.data.shape[0])).looks_back
+    attends = 1 - cfg.warmup/cfg.epochs if cfg.blend == 'attentive' else 0
+    return [n*(3 + (t > 0)*(back + 2*attends)) for t, n in enumerate(images_to_do(cfg, stream))]
 
 def passes_per_second(
     cfg:Config,
@@ -178,13 +173,14 @@ def duration(seconds:float)->str:
 # %% ../nbs/85_compare.ipynb #d72c20c2
 def share(
     device:str='auto', # auto, cpu, cuda or cuda:N
-    jobs:int=None # At once; None: one for each core, or four for each GPU
+    jobs:int=None, # At once; None: one for each core, or four for each GPU
+    threads:int=None # Of each; None: the cores are shared out
 )->tuple: # jobs, threads of each, names of the devices that they go round
     "How a machine is divided between jobs."
     cores, d = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(), pick_device(device)
     places = ['cpu'] if d.type == 'cpu' else [str(d)] if d.index is not None else [f'cuda:{k}' for k in range(torch.cuda.device_count())]
     jobs = at_least(jobs, 1, '--jobs') if jobs is not None else cores if d.type == 'cpu' else 4*len(places)
-    return jobs, max(1, cores//jobs), places
+    return jobs, at_least(threads, 1, '--threads') if threads is not None else max(1, cores//jobs), places
 
 def _start(cell:Cell, out:Path, place:str, threads:int, extra:list)->subprocess.Popen:
     "Start the process of a cell; what it says goes to a log."
@@ -211,43 +207,60 @@ def check_cells(
             raise InputError(f"{str(out/c.name)!r} holds a run with other settings: choose another output folder")
 
 # %% ../nbs/85_compare.ipynb #93ef941b
+def verdict(
+    cell:Cell, # Whose process has ended
+    out:Path, # Folder of the runs
+    code:int, # Of the process
+    phases:int # That the run should have
+)->str: # Why it failed, or None
+    "What became of a job: nothing to say, or its exit code and the last line of its log."
+    if code == 0 and phases_done(cell, out) == phases: return None
+    lines = (out/f'{cell.name}.log').read_text(errors='replace').strip().splitlines()
+    return (f'killed by signal {-code}' if code < 0 else f'exit code {code}') + f": {lines[-1] if lines else 'it said nothing'}"
+
+def stop_jobs(
+    jobs:list # Processes
+)->None:
+    "Ask jobs to save and stop, and wait; Ctrl-C meanwhile stops them at once."
+    for _ in range(2):
+        for p in jobs: p.send_signal(signal.SIGINT)
+        try: return [p.wait() for p in jobs] and None
+        except KeyboardInterrupt: pass
+    for p in jobs: p.wait()
+
 def run_cells(
     cells:list, # From `plan`
     out, # Folder for the runs
     todo:dict, # Name of a cell -> work of each phase, see `work`
     device:str='auto', # auto, cpu, cuda or cuda:N
     jobs:int=None, # At once, see `share`
+    threads:int=None, # Of each, see `share`
     progress:bool=None, # None: a bar if somebody sees it
     extra:list=() # More words for each job, e.g. --download
 )->dict: # Name of a failed cell -> why
     "Run the cells that are not finished, a few at a time; one that fails does not stop the others."
-    out, (jobs, threads, places) = Path(out), share(device, jobs)
+    out, (jobs, threads, places) = Path(out), share(device, jobs, threads)
     say = (lambda *_: None) if progress is False else tqdm.write
     waiting = [c for c in cells if phases_done(c, out) < len(todo[c.name])]
-    running, failed, k = {}, {}, 0
+    place, running, failed = cycle(places), {}, {} # running: name -> cell and its process
     done = lambda: sum(sum(todo[c.name][:phases_done(c, out)]) for c in cells)
-    bar = tqdm(total=sum(map(sum, todo.values())), initial=done(), desc=f'{len(cells)-len(waiting)} of {len(cells)} runs done', disable=not (show_progress() if progress is None else progress), bar_format='{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}')
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                c = waiting.pop(0)
-                running[c.name] = c, _start(c, out, places[k % len(places)], threads, list(extra)); k += 1
-            time.sleep(.2)
-            for c, p in [v for v in running.values() if v[1].poll() is not None]:
-                del running[c.name]
-                code = p.returncode
-                if code or phases_done(c, out) < len(todo[c.name]):
-                    lines = (out/f'{c.name}.log').read_text(errors='replace').strip().splitlines()
-                    failed[c.name] = (f'killed by signal {-code}' if code < 0 else f'exit code {code}') + f": {lines[-1] if lines else 'it said nothing'}"
-                    say(f'{c.name} FAILED, {failed[c.name]}')
-                else: say(f'{c.name} done')
-                bar.set_description_str(f'{len(cells)-len(waiting)-len(running)-len(failed)} of {len(cells)} runs done' + f', {len(failed)} failed'*bool(failed))
-            bar.n = done(); bar.refresh()
-    except KeyboardInterrupt:
-        for _, p in running.values(): p.send_signal(signal.SIGINT)
-        for _, p in running.values(): p.wait()
-        raise KeyboardInterrupt('the finished phases of every run are kept, the same command goes on') from None
-    finally: bar.close()
+    finished = lambda: f'{len(cells)-len(waiting)-len(running)-len(failed)} of {len(cells)} runs done' + f', {len(failed)} failed'*bool(failed)
+    bar = dict(total=sum(map(sum, todo.values())), initial=done(), desc=finished(), disable=not (show_progress() if progress is None else progress), bar_format='{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}')
+    with Stop(say) as stop, tqdm(**bar) as bar:
+        try:
+            while (waiting or running) and not stop.asked:
+                while waiting and len(running) < jobs:
+                    c = waiting.pop(0)
+                    running[c.name] = c, _start(c, out, next(place), threads, list(extra))
+                time.sleep(.2)
+                for c, p in [v for v in running.values() if v[1].poll() is not None]:
+                    del running[c.name]
+                    if why := verdict(c, out, p.returncode, len(todo[c.name])): failed[c.name] = why
+                    say(f'{c.name} FAILED, {why}' if why else f'{c.name} done')
+                    bar.set_description_str(finished())
+                bar.n = done(); bar.refresh()
+        finally: stop_jobs([p for _, p in running.values()])
+    if stop.asked: raise KeyboardInterrupt('what was saved of every run is kept, the same command goes on')
     return failed
 
 # %% ../nbs/85_compare.ipynb #b11c5759
@@ -256,25 +269,34 @@ FIGURES = ('average_incremental_accuracy', 'average_incremental_accuracy_without
 def collect(
     cells:list, # From `plan`
     out # Folder of the runs
-)->list: # A dict for each finished cell
+)->tuple: # a dict for each finished cell (list), damaged cells (name -> why)
     "The results of the finished cells."
-    rows = []
+    rows, damaged = [], {}
     for c in cells:
         if not (Path(out)/c.name/'config.json').exists(): continue
-        run = Run(Path(out)/c.name)
-        m = run_metrics(run, run.results())
+        try: m = run_metrics(run := Run(Path(out)/c.name), run.results())
+        except InputError as e: damaged[c.name] = str(e); continue
         if not m['finished']: continue
         rows.append(dict(method=c.label, scheme=c.scheme, order=c.order, seed=c.seed, **{k: m[k] for k in FIGURES}, paper=paper_figure(c),
             seen=[p['seen'] for p in m['phases']], top1=[p['top1'] for p in m['phases']], seconds=[p['seconds'] for p in m['phases']],
             versions=run.info['versions'], machine=run.info['machine'], data=run.info['data']['fingerprint'], settings=run.info['config']))
     rank = list(dict.fromkeys(c.label for c in cells))
-    return sorted(rows, key=lambda r: rank.index(r['method']))
+    return sorted(rows, key=lambda r: rank.index(r['method'])), damaged
 
+# %% ../nbs/85_compare.ipynb #89a21815
 def mean_text(values:list)->str: # '68.12 ± 0.40 (3)': mean, standard deviation, number of seeds
     "Mean, deviation and number of values as text; nothing without values."
     if not values: return ''
     if None in values: return 'n/a' # the nearest mean without exemplars
     return f'{mean(values):.2f}' + (f' ± {stdev(values):.2f}' if len(values) > 1 else '') + f' ({len(values)})'
+
+# %% ../nbs/85_compare.ipynb #c841bc0d
+def of_cell(
+    rows:list, # From `collect`
+    method:str, scheme:str, order:str # As in the plan
+)->list: # The rows of its seeds
+    "The results of one method, scheme and order."
+    return [r for r in rows if (r['method'], r['scheme'], r['order']) == (method, scheme, order)]
 
 def to_markdown(
     rows:list, # From `collect`
@@ -287,13 +309,14 @@ def to_markdown(
     for who, title in (('nme', 'nearest mean of exemplars (NME)'), ('head', 'head')):
         heads, lines = [], {m: [] for m in methods}
         for s, o in columns:
-            of = {m: [r for r in rows if (r['method'], r['scheme'], r['order']) == (m, s, o)] for m in methods}
+            of = {m: of_cell(rows, m, s, o) for m in methods}
             paper = {m: next((r['paper'] for r in of[m] if r['paper']), None) for m in methods}
             heads += [s + f', {o}'*many] + ['paper']*any(paper.values())
             for m in methods: lines[m] += [mean_text([r[figure][who] for r in of[m]])] + [f"{paper[m]:.2f}" if paper[m] else '']*any(paper.values())
         text += [f"{figure.replace('_', ' ').capitalize()}, {title}; mean ± deviation (seeds)", '', '| method | ' + ' | '.join(heads) + ' |', '| --- |' + ' --- |'*len(heads), *(f"| {m} | " + ' | '.join(v) + ' |' for m, v in lines.items()), '']
     return '\n'.join(text)
 
+# %% ../nbs/85_compare.ipynb #481e33cb
 def to_csv(
     rows:list # From `collect`
 )->str: # A line for each run and classifier
@@ -305,6 +328,7 @@ def to_csv(
         for who in ('nme', 'head'): w.writerow([r['method'], r['scheme'], r['order'], r['seed'], who, *(r[k][who] for k in FIGURES), r['paper']])
     return f.getvalue()
 
+# %% ../nbs/85_compare.ipynb #6711478b
 def accuracy_figures(
     rows:list # From `collect`
 )->dict: # Name -> `Figure`
@@ -314,10 +338,10 @@ def accuracy_figures(
         for who in ('nme', 'head'):
             curves = {}
             for m in dict.fromkeys(r['method'] for r in rows):
-                runs = [[t[who] for t in r['top1']] for r in rows if (r['method'], r['scheme'], r['order']) == (m, s, o)]
+                own = of_cell(rows, m, s, o)
+                runs = [[t[who] for t in r['top1']] for r in own]
                 if not runs or None in runs[0]: continue
-                seen = next(r['seen'] for r in rows if (r['method'], r['scheme'], r['order']) == (m, s, o))
-                curves[m] = seen, [mean(v) for v in zip(*runs)], [stdev(v) if len(v) > 1 else 0. for v in zip(*runs)]
+                curves[m] = own[0]['seen'], [mean(v) for v in zip(*runs)], [stdev(v) if len(v) > 1 else 0. for v in zip(*runs)]
             if curves: out[f"accuracy-{s.replace(':', '')}-{o.replace(':', '')}-{who}"] = plot_accuracy(curves, f"{'NME' if who == 'nme' else 'Head'}, {s}, order {o}")
     return out
 
@@ -327,13 +351,14 @@ def compare(
     out, # Folder for the runs and the table
     device:str='auto', # auto, cpu, cuda or cuda:N
     jobs:int=None, # At once; None: one for each core, or four for each GPU
+    threads:int=None, # Of each; None: the cores are shared out. Another number rounds differently
     dry_run:bool=False, # Say what it would cost, and run nothing?
     progress:bool=None, # None: a bar if somebody sees it; False: not a word
     download:bool=False, # Fetch a torchvision data set that is missing?
     cache_dir=None # Where a folder's decoded images are kept
 )->tuple: # results of the finished cells (list), failed cells (name -> why)
     "Plan, run and tabulate; what is finished already is not run again."
-    out, (n, threads, places), say = Path(out), share(device, jobs), (lambda *_: None) if progress is False else tqdm.write
+    out, (n, threads, places), say = Path(out), share(device, jobs, threads), (lambda *_: None) if progress is False else tqdm.write
     check_cells(cells, out)
     streams, keys, todo = {}, {}, {}
     for c in cells:
@@ -358,11 +383,12 @@ def compare(
     failed = {}
     if first and not dry_run:
         out.mkdir(parents=True, exist_ok=True)
-        failed = run_cells(cells, out, todo, device, jobs, progress, ['--download']*download + (['--cache', str(cache_dir)] if cache_dir else []))
-    rows = collect(cells, out)
+        failed = run_cells(cells, out, todo, device, jobs, threads, progress, ['--download']*download + (['--cache', str(cache_dir)] if cache_dir else []))
+    rows, damaged = collect(cells, out)
+    failed |= damaged
     if rows and not dry_run:
         text = '\n'.join(to_markdown(rows, k) for k in FIGURES)
         write_atomic(out/'table.md', text.encode()); write_atomic(out/'table.csv', to_csv(rows).encode())
-        save_json(out/'table.json', dict(command='akr compare', runs=rows))
+        save_json(out/'table.json', dict(runs=rows)) # a run's `settings` make it again, by akr train --config
         for k, f in accuracy_figures(rows).items(): f.savefig(out/f'{k}.png')
     return rows, failed

@@ -128,7 +128,7 @@ def start_phase(self:Learner,
     old = ([self.memory.x], [self.memory.y]) if len(self.memory) else ([], [])
     self.x, self.y = torch.cat([phase.x, *old[0]]), torch.cat([phase.y, *old[1]])
     self.is_exemplar = torch.arange(len(self.x), device=self.device) >= len(phase.x)
-    if cfg.after == 'bic' and phase.n > known > 0: self.set_aside(hold_out(self.y, known, cfg.hold_out, generator(cfg.seed, 'hold out', t, device=self.device)))
+    if cfg.after == 'bic' and phase.n > known > 0: self.hold_back(hold_out(self.y, known, cfg.hold_out, generator(cfg.seed, 'hold out', t, device=self.device)))
     _, h, w = self.shape
     if min(cfg.batch, len(self.x))*math.ceil(h/4)*math.ceil(w/4) < 2: raise InputError(f"batch norm cannot train on one image of {h}x{w} pixels at a time: use --batch 2 or more, more images, or a larger --size")
     self.steps = math.ceil(len(self.x)/cfg.batch) # of an epoch
@@ -147,7 +147,7 @@ def first_rows(self:Learner,
     return imprint(self.net.head.weight.detach(), extract(self.net.features, phase.x[new], self.augment), phase.y[new], phase.n-phase.n_old)
 
 @patch
-def set_aside(self:Learner,
+def hold_back(self:Learner,
     held:Tensor # Which images of the phase (b,), bool
 )->None:
     "Take images out of training, and keep them as `self.held`."
@@ -237,6 +237,11 @@ def finish_phase(self:Learner)->None:
         polish(m, self.net, self.augment, p.x, p.y, p.n_old, generator(cfg.seed, 'mnemonics', p.index, device=self.device),
                level=cfg.level, steps=cfg.pixel_steps, lr=cfg.pixel_lr, inner_lr=cfg.inner_lr, batch=cfg.batch)
     self.prev = self.net.frozen()
+
+@patch
+def let_go(self:Learner)->None:
+    "Forget the images and the optimisers of the last phase: what is left is what the next phase, or testing, needs."
+    for name in ('phase', 'x', 'y', 'is_exemplar', 'held', 'opt', 'attention_opt'): vars(self).pop(name, None)
 
 @patch
 def learn(self:Learner,

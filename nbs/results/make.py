@@ -13,8 +13,13 @@ import os
 import platform
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
+
+from akr.cli import make_parser, parse
+from akr.compare import Cell, compare
+from akr.config import Config, configure
+from akr.run import whole_paths
 
 METHODS = {'Base': '--method base', 'Mixup': '--method mixup'}
 # twelve classes of 16 x 16 pixels in four phases of three, six to nine minutes a run on one core
@@ -72,16 +77,11 @@ def command(protocol, variant, seed, data=None):
     "The words of the command that makes a run."
     return f"akr train --data {data or protocol['data']} {protocol['settings']} {protocol['variants'][variant]} --seed {seed}".split()
 
-def train(protocol, variant, seed, a):
-    "Train one run, or go on with it; what it says goes to a log beside it. Returns its folder, or None if it failed."
-    name = ''.join(c if c.isalnum() else '-' for c in f'{variant}-s{seed}')
-    out = a.runs/a.protocol/name
-    argv = ['akr', 'train', '--resume', str(out)] if (out/'config.json').exists() else command(protocol, variant, seed, a.data) + ['--out', str(out)]
-    argv += ['--device', 'cpu', '--quiet'] + (['--download'] if a.download else [])
-    with open(f'{out}.log', 'a') as log:
-        code = subprocess.run([sys.executable, '-m', *argv], stdout=log, stderr=log, env={**os.environ, 'OMP_NUM_THREADS': '1'}).returncode
-    print(name, 'done' if code == 0 else f'failed with code {code}: see {out}.log', flush=True)
-    return out if code == 0 else None
+def cell(protocol, variant, seed, data):
+    "The run that this command makes, for `akr.compare`."
+    a = parse(make_parser(), command(protocol, variant, seed, data)[1:])
+    cfg = whole_paths(configure(**{f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}))
+    return Cell(variant, cfg.scheme or f'{cfg.base}-{cfg.step}', cfg.order, seed, cfg)
 
 def figures(protocol, variant, seed, out, data, commit):
     "What is kept of a run."
@@ -100,17 +100,18 @@ def main():
     p.add_argument('--variants', nargs='+'); p.add_argument('--runs', type=Path, default=Path('runs')); p.add_argument('--commit', default='', help='the commit that was run')
     a = p.parse_args()
     protocol, out = PROTOCOLS[a.protocol], Path(__file__).with_name(f'{a.protocol}.json')
-    (a.runs/a.protocol).mkdir(parents=True, exist_ok=True)
-    jobs = [(v, s) for s in a.seeds for v in a.variants or protocol['variants']]
-    with ThreadPoolExecutor(a.jobs) as pool: folders = list(pool.map(lambda j: train(protocol, *j, a), jobs))
+    cells = [cell(protocol, v, s, a.data) for s in a.seeds for v in a.variants or protocol['variants']]
+    rows, failed = compare(cells, a.runs/a.protocol, 'cpu', a.jobs, threads=1, download=a.download)
+    done = {(r['method'], r['seed']) for r in rows}
     data = 'folder:PATH' if str(a.data).startswith('folder:') else a.data # whose folder it was is of no use to others
     commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=out.parent).stdout.strip()
-    runs = {(v, s): figures(protocol, v, s, f, data, commit) for (v, s), f in zip(jobs, folders) if f}
+    runs = {(c.label, c.seed): figures(protocol, c.label, c.seed, a.runs/a.protocol/c.name, data, commit) for c in cells if (c.label, c.seed) in done}
     if out.exists(): runs = {(r['variant'], r['seed']): r for r in json.loads(out.read_text())['runs']} | runs # what another call made stays
     rank = list(protocol['variants'])
     runs = sorted(runs.values(), key=lambda r: (r['seed'], rank.index(r['variant'])))
     how = dict(made_by=f'python nbs/results/make.py {a.protocol}' + f' --data {data}'*(data is not None), machine=f'{os.cpu_count()} CPU cores ({platform.machine()}), {a.jobs} runs at once, one thread each')
     out.write_text(json.dumps(dict(**how, runs=runs), separators=(',', ':')).replace('{"variant"', '\n{"variant"') + '\n')
-    return int(None in folders)
+    for k, v in failed.items(): print(f'{k}: {v}', file=sys.stderr)
+    return int(bool(failed))
 
 if __name__ == '__main__': sys.exit(main())
