@@ -112,9 +112,10 @@ def partial_fit(self:IncrementalClassifier,
 @patch
 def _take(self:IncrementalClassifier, learner:Learner, classes:np.ndarray, history:list)->IncrementalClassifier: # Itself
     "Take over what was learnt or loaded."
-    learner.net.eval()
     self.learner_, self.classes_, self.history_ = learner, classes, history
-    self.means_ = class_means(learner.net.features, learner.memory, learner.augment)
+    self.net_ = copy.copy(learner.prev) # the same weights
+    self.net_.dtype = torch.float32 # whatever it was trained with, it answers alike on every machine
+    self.means_ = class_means(self.net_.features, learner.memory, learner.augment)
     return self
 
 @patch
@@ -150,7 +151,7 @@ def predict_proba(self:IncrementalClassifier,
     self._check_fitted()
     l = self.learner_
     means = self.means_ if self.answer == 'nme' else None
-    return torch.cat([_probabilities(l.net, l.augment, b.to(l.device), means).cpu() for b in to_images(X, self.size).split(512)]).numpy()
+    return torch.cat([_probabilities(self.net_, l.augment, b.to(l.device), means).cpu() for b in to_images(X, self.size).split(512)]).numpy()
 
 @patch
 def predict(self:IncrementalClassifier,
@@ -227,7 +228,7 @@ def module(self:IncrementalClassifier)->Answer: # On the CPU, in evaluation mode
     "The trained classifier as a PyTorch module, for `torch.export` and the like."
     self._check_fitted()
     l = self.learner_
-    return Answer(l.net.frozen(), l.augment, self.means_ if self.answer == 'nme' else None).cpu().eval()
+    return Answer(copy.deepcopy(self.net_), l.augment, self.means_ if self.answer == 'nme' else None).cpu().eval()
 
 @patch
 def export_onnx(self:IncrementalClassifier,

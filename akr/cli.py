@@ -123,7 +123,7 @@ THEMES = {
     'blending': ('blend', 'alpha', 'pairing', 'warmup', 'prior', 'attention_lr', 'attention_schedule', 'attention_reg', 'max_shift', 'objective', 'entropy_free', 'sees', 'normalise', 'hidden'),
     'the loss': ('loss', 'weighting', 'distill', 'temperature', 'less_forget', 'margin', 'rivals'),
     'after a phase': ('after', 'hold_out'),
-    'training': ('batch', 'lr', 'schedule', 'milestones', 'gamma', 'momentum', 'weight_decay'),
+    'training': ('batch', 'lr', 'schedule', 'milestones', 'gamma', 'momentum', 'weight_decay', 'precision'),
 }
 
 def defaults_table()->str: # A line a data set

@@ -10,7 +10,7 @@ __all__ = ['METHODS', 'BLENDS', 'SCHEDULES', 'AFTER', 'EXEMPLARS', 'LIMITS', 'DA
 from dataclasses import asdict, dataclass, fields
 from math import isfinite
 
-from .core import InputError, at_least, one_of
+from .core import PRECISIONS, InputError, at_least, one_of
 from .blend import OBJECTIVES, PAIRINGS, SEES
 from .head import HEADS
 from .loss import KINDS, WEIGHTINGS
@@ -44,7 +44,7 @@ def option(name:str)->str:
 
 def check_config(c)->None: # c: `Config`
     "`InputError` for the first field of a `Config` that cannot be."
-    names = dict(method=METHODS, blend=BLENDS, pairing=PAIRINGS, objective=OBJECTIVES, sees=SEES, head=HEADS, loss=KINDS, weighting=WEIGHTINGS, schedule=SCHEDULES, after=AFTER, exemplars=EXEMPLARS, level=LEVELS)
+    names = dict(method=METHODS, blend=BLENDS, pairing=PAIRINGS, objective=OBJECTIVES, sees=SEES, head=HEADS, loss=KINDS, weighting=WEIGHTINGS, schedule=SCHEDULES, after=AFTER, exemplars=EXEMPLARS, level=LEVELS, precision=PRECISIONS)
     for name, accepted in names.items(): one_of(getattr(c, name), accepted, option(name))
     for name, v in vars(c).items():
         if isinstance(v, float) and not isfinite(v): raise InputError(f"{option(name)} must be a finite number, not {v}")
@@ -141,6 +141,7 @@ class Config:
     gamma:float=0.2 # Factor by which it falls there
     momentum:float=0.9 # Momentum of SGD
     weight_decay:float=5e-4 # Weight decay of SGD
+    precision:str='auto' # Of the convolutions: float32, bfloat16, or auto (bfloat16 if the device computes with it)
     seed:int=1993 # Seed of everything that is drawn at random
 
     def __post_init__(self):

@@ -93,19 +93,23 @@ class Net(nn.Module):
     "Backbone and head: images (b,c,h,w) to `Out`, that is features (b,d) and logits (b,n)."
     def __init__(self,
         backbone:nn.Module, # Images (b,c,h,w) to features (b,d)
-        head:Head # Features (b,d) to logits (b,n)
+        head:Head, # Features (b,d) to logits (b,n)
+        dtype:torch.dtype=torch.float32 # Of the backbone's convolutions: float32, or bfloat16 (by autocast)
     ):
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.backbone, self.head, self.dtype = backbone, head, dtype
     @property
     def n_classes(self)->int: # Classes so far
         return self.head.n_classes
-    def features(self, x:Tensor)->Tensor: # (b,c,h,w) -> (b,d)
-        "Features (b,d) of images (b,c,h,w)."
-        return self.backbone(x)
+    def features(self, x:Tensor)->Tensor: # (b,c,h,w) -> (b,d), float32
+        "Features (b,d) of images (b,c,h,w), float32."
+        if self.dtype == torch.float32: return self.backbone(x)
+        with torch.autocast(x.device.type, self.dtype): return self.backbone(x).float()
     def forward(self, x:Tensor)->Out: # (b,c,h,w) -> (b,d) and (b,n)
         f = self.features(x)
         return Out(f, self.head(f))
     def frozen(self)->'Net': # Shares nothing with this one
-        "A copy that no longer learns: evaluation mode, no gradients."
-        return copy.deepcopy(self).eval().requires_grad_(False)
+        "A copy that no longer learns: evaluation mode, no gradients, batch norm folded into the convolutions."
+        new = copy.deepcopy(self).eval()
+        if hasattr(new.backbone, 'fold'): new.backbone.fold()
+        return new.requires_grad_(False)

@@ -13,7 +13,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from .core import InputError, generator
+from .core import InputError, generator, pick_precision
 from .stream import Phase, Stream
 from .augment import Augment, batches, channel_stats
 from .resnet import ResNet
@@ -99,6 +99,7 @@ class Learner:
     ):
         self.cfg, self.shape, self.device, self.augment = cfg, tuple(shape), torch.device(device), augment.to(device)
         self.net = make_net(cfg, shape[0]).to(device)
+        self.net.dtype = pick_precision(cfg.precision, device) if min(shape[1:]) > 2 else torch.float32 # see above
         self.blender = make_blender(cfg, self.net.backbone.out_features).to(device)
         self.loss = make_loss(cfg, self.net)
         self.memory = Memory(cfg.memory, cfg.per_class, cfg.quota)
@@ -132,7 +133,8 @@ def start_phase(self:Learner,
     _, h, w = self.shape
     if min(cfg.batch, len(self.x))*math.ceil(h/4)*math.ceil(w/4) < 2: raise InputError(f"batch norm cannot train on one image of {h}x{w} pixels at a time: use --batch 2 or more, more images, or a larger --size")
     self.steps = math.ceil(len(self.x)/cfg.batch) # of an epoch
-    self.opt = torch.optim.SGD(self.net.parameters(), cfg.lr, momentum=cfg.momentum, weight_decay=cfg.weight_decay)
+    self.opt = torch.optim.SGD(self.net.parameters(), cfg.lr, momentum=cfg.momentum, weight_decay=cfg.weight_decay,
+                               fused=True if self.device.type == 'cuda' else None) # on two CPU cores the fused one is no faster
     self.attention_opt = torch.optim.Adam(self.blender.parameters(), cfg.attention_lr) if self.blender.attends else None
 
 # %% ../nbs/70_learner.ipynb #09e5bf5b
@@ -229,14 +231,14 @@ def finish_phase(self:Learner)->None:
     cfg, p, m = self.cfg, self.phase, self.memory
     self.net.eval()
     self.correct_head()
+    self.prev = self.net.frozen() # folded, thus quicker: it chooses the exemplars as well
     if m.total or m.per_class:
         again = torch.unique(p.y[p.y < p.n_old]).tolist() # known classes of which more images came: their exemplars are candidates too
         x, y = torch.cat([p.x, *(m.sets[c] for c in again)]), torch.cat([p.y, *(torch.full((len(m.sets[c]),), c, device=self.device) for c in again)])
-        m.update(x, y, extract(self.net.features, x, self.augment), p.n)
+        m.update(x, y, extract(self.prev.features, x, self.augment), p.n)
     if cfg.exemplars == 'mnemonics' and p.n > p.n_old:
         polish(m, self.net, self.augment, p.x, p.y, p.n_old, generator(cfg.seed, 'mnemonics', p.index, device=self.device),
                level=cfg.level, steps=cfg.pixel_steps, lr=cfg.pixel_lr, inner_lr=cfg.inner_lr, batch=cfg.batch)
-    self.prev = self.net.frozen()
 
 @patch
 def let_go(self:Learner)->None:

@@ -6,9 +6,12 @@
 __all__ = ['conv3', 'Block', 'ResNet']
 
 # %% ../nbs/25_resnet.ipynb #716404d7
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from fastcore.basics import patch
 from torch import Tensor
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .core import InputError, at_least
 
@@ -64,4 +67,17 @@ class ResNet(nn.Module):
             if isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight, mode='fan_out', nonlinearity='relu')
     def forward(self, x:Tensor)->Tensor: # (b,c,h,w) -> (b,out_features)
         x = F.relu(self.bn(self.conv(x)))
-        return self.blocks(x).mean((2, 3))
+        x = self.blocks(x)
+        return x.mean((2, 3), dtype=torch.promote_types(x.dtype, torch.float32)) # never in half precision
+
+# %% ../nbs/25_resnet.ipynb #bc447145
+@patch
+def fold(self:ResNet)->ResNet: # Itself, in evaluation mode
+    "Fold each batch norm into the convolution before it; the network cannot learn afterwards."
+    self.eval()
+    for m in self.modules():
+        for conv, bn in (('conv', 'bn'), ('conv1', 'bn1'), ('conv2', 'bn2')):
+            if not isinstance(getattr(m, bn, None), nn.BatchNorm2d): continue
+            setattr(m, conv, fuse_conv_bn_eval(getattr(m, conv), getattr(m, bn)))
+            setattr(m, bn, nn.Identity())
+    return self

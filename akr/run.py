@@ -25,7 +25,7 @@ from fastcore.basics import patch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .core import InputError, at_least, generator, load_json, load_tensors, pick_device, save_json, save_tensors, versions
+from .core import InputError, at_least, generator, load_json, load_tensors, pick_device, pick_precision, save_json, save_tensors, versions
 from .data import TORCHVISION, Dataset, decode_all, load_data
 from .stream import Stream
 from .augment import Augment
@@ -138,7 +138,8 @@ def _describe(cfg:Config, data:Dataset, stream:Stream, augment:Augment, device:t
     "The content of config.json, with a digest that shows later changes."
     d = dict(
         config=cfg.to_dict(), versions=versions(),
-        machine=dict(device=str(device), gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else None, threads=torch.get_num_threads()),
+        machine=dict(device=str(device), gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else None, threads=torch.get_num_threads(),
+            precision=str(pick_precision(cfg.precision, device)).removeprefix('torch.')),
         data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip, brightness=data.brightness),
         mean=augment.mean.flatten().tolist(), std=augment.std.flatten().tolist(),
         order=stream.order, sizes=stream.sizes, class_names=stream.class_names)
@@ -213,7 +214,8 @@ def learner(self:Run,
     device='cpu' # Where it is to compute
 )->Learner:
     "The learner of the run."
-    fresh = Learner(self.cfg, tuple(self.info['data']['shape']), self.augment(), device)
+    cfg = replace(self.cfg, precision=self.info['machine'].get('precision', 'float32')) # what auto meant when it was trained
+    fresh = Learner(cfg, tuple(self.info['data']['shape']), self.augment(), device)
     return fresh if t is None else load_phase(self.path, t, fresh, sum(self.info['sizes'][:t+1]))
 
 # %% ../nbs/80_run.ipynb #99938e37
@@ -349,7 +351,7 @@ def _learn_phase(run:Run, learner:Learner, stream:Stream, t:int, bar:tqdm, stop:
         if stop.asked: raise KeyboardInterrupt
     r = learner.learn(stream[t], on_epoch, saved)
     t0 = time.perf_counter()
-    e = evaluate(learner.net, learner.memory, learner.augment, *stream.test(t))
+    e = evaluate(learner.prev, learner.memory, learner.augment, *stream.test(t))
     r['seconds']['eval'] = time.perf_counter()-t0
     return dict(phase=t+1, exemplars=len(learner.memory), images=e.pop('images'), hits=e, **r)
 
@@ -513,7 +515,7 @@ def evaluate_run(
     stream = run.stream(device, data, **where)
     for t, r in enumerate(old):
         l = run.learner(t, device)
-        e = evaluate(l.net, l.memory, l.augment, *stream.test(t))
+        e = evaluate(l.prev, l.memory, l.augment, *stream.test(t))
         new.append({**r, 'images': e.pop('images'), 'hits': e})
         differ += [f"phase {t+1}, {k}: {sum(e[k] or [])} right, {sum(r['hits'][k] or [])} when it was trained" for k in e if _apart(e[k], r['hits'][k], r['images']) > tolerance]
     m, file = run_metrics(run, new), run.path/'metrics.json'
@@ -546,9 +548,8 @@ def predict(
     if not done: raise InputError(f"the run in {str(path)!r} has no finished phase yet")
     if phase is not None and not 1 <= phase <= done: raise InputError(f"the run in {str(path)!r} has the phases 1 to {done}, no phase {phase}")
     x, l = _as_input(run, images).to(device), run.learner((phase or done)-1, device)
-    l.net.eval()
-    out = [l.net(l.augment.plain(b)) for b in x.split(512)]
-    logits, means = torch.cat([o.logits for o in out]), class_means(l.net.features, l.memory, l.augment)
+    out = [l.prev(l.augment.plain(b)) for b in x.split(512)]
+    logits, means = torch.cat([o.logits for o in out]), class_means(l.prev.features, l.memory, l.augment)
     p = logits.softmax(1) if run.cfg.loss == 'softmax' else logits.sigmoid()/logits.sigmoid().sum(1, keepdim=True)
     nme = None if means is None else torch.cat([nearest(o.features, means).argmin(1) for o in out])
     return p, nme, run.info['class_names'][:l.net.n_classes]
