@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SAVE_SECONDS', 'phase_dir', 'write_learner', 'save_phase', 'read_learner', 'load_phase', 'save_epoch', 'saved_epochs',
            'load_epoch', 'Run', 'run_metrics', 'free_folder', 'phase_line', 'check_memory', 'show_progress',
-           'images_to_do', 'repeatable', 'whole_paths', 'fit', 'fit_batch', 'train', 'resume', 'evaluate_run',
-           'predict']
+           'images_to_do', 'past_events', 'repeatable', 'whole_paths', 'fit', 'fit_batch', 'train', 'resume',
+           'evaluate_run', 'predict']
 
 # %% ../nbs/80_run.ipynb #2020e59e
 import hashlib
@@ -34,6 +34,7 @@ from .metrics import per_class, summary, top1
 from .config import Config, config_sizes
 from .learner import Learner, evaluate
 from .store import Stop, damage, save_folder, set_aside
+from .log import Clock, JsonLines, epoch_event, phase_event, watchers, watching
 
 # %% ../nbs/80_run.ipynb #643b2ba8
 def phase_dir(
@@ -326,34 +327,44 @@ SAVE_SECONDS = 60 # within a phase, at least so many seconds lie between two sav
 def _sweep(run:Run, t:int)->None:
     "Remove what a crash left, and what was saved within phases other than `t`."
     for d in run.path.glob('.phase_*'): shutil.rmtree(d, ignore_errors=True)
-    for f in run.path.glob('.metrics.json.*'): f.unlink()
+    for f in (*run.path.glob('.metrics.json.*'), *run.path.glob('.log.jsonl.*')): f.unlink()
     for d in set(saved_epochs(run.path)) - set(saved_epochs(run.path, t)): shutil.rmtree(d, ignore_errors=True)
 
-def _learn_phase(run:Run, learner:Learner, stream:Stream, t:int, bar:tqdm, stop:Stop, save_every:int, say)->dict: # What result.json is to hold
+def _learn_phase(run:Run, learner:Learner, stream:Stream, t:int, saved:tuple, bar:tqdm, stop:Stop, save_every:int, say, tell)->dict: # What result.json is to hold
     "Learn phase `t`, saving epochs on the way, and test it."
-    saved = load_epoch(run.path, t, learner.device, say)
     _, logs, before = saved or (None, [], 0.)
-    logs, start, last = list(logs), time.perf_counter(), time.perf_counter()
+    logs, start, last, epochs = list(logs), time.perf_counter(), time.perf_counter(), learner.cfg.epochs
     if logs:
         say(f'going on in phase {t+1} after epoch {len(logs)}')
         bar.update(len(logs)*(len(stream[t].x)+len(learner.memory)))
     def on_epoch(e, log):
         nonlocal last
         logs.append(log)
-        bar.set_description(f"phase {t+1}/{len(stream)}, epoch {e+1}/{learner.cfg.epochs}, loss {log['loss']:.3f}", refresh=False)
+        bar.set_description(f"phase {t+1}/{len(stream)}, epoch {e+1}/{epochs}, loss {log['loss']:.3f}", refresh=False)
         bar.update(len(learner.x))
-        now = time.perf_counter()
-        if e+1 == learner.cfg.epochs: return # the phase itself is saved next
-        if stop.asked or (now-last >= SAVE_SECONDS if save_every is None else save_every and (e+1) % save_every == 0):
+        now, more = time.perf_counter(), e+1 < epochs # after the last epoch the phase itself is saved
+        if more and (stop.asked or (now-last >= SAVE_SECONDS if save_every is None else save_every and (e+1) % save_every == 0)):
             try: save_epoch(run.path, t, learner, logs, before + now-start)
             except OSError as x: say(f'note: epoch {e+1} could not be saved ({x.strerror}); going on without')
             last = time.perf_counter()
-        if stop.asked: raise KeyboardInterrupt
+        tell(epoch_event(t+1, len(stream), e+1, epochs, log), t + (e+1)/epochs)
+        if more and stop.asked: raise KeyboardInterrupt
     r = learner.learn(stream[t], on_epoch, saved)
     t0 = time.perf_counter()
     e = evaluate(learner.prev, learner.memory, learner.augment, *stream.test(t))
     r['seconds']['eval'] = time.perf_counter()-t0
     return dict(phase=t+1, exemplars=len(learner.memory), images=e.pop('images'), hits=e, **r)
+
+# %% ../nbs/80_run.ipynb #10b1e37f
+def past_events(
+    run:Run, # Whose finished phases are told
+    logs:list=() # And these saved epochs of the next one: what `run_epoch` gave
+)->list: # Events, but for `elapsed` and `left`
+    "What a run has told up to here, from its saved files."
+    results, n, out = run.results(), len(run.info['sizes']), []
+    for t, (r, p) in enumerate(zip(results, run_metrics(run, results)['phases'])):
+        out += [epoch_event(t+1, n, e+1, len(r['epochs']), log) for e, log in enumerate(r['epochs'])] + [phase_event(p, n)]
+    return out + [epoch_event(len(results)+1, n, e+1, run.cfg.epochs, log) for e, log in enumerate(logs)]
 
 # %% ../nbs/80_run.ipynb #5448063b
 @contextmanager
@@ -386,22 +397,30 @@ def fit(
     first:int, # Phase to start with, from 0
     progress:bool=None, # As for `train`
     save_every:int=None, # As for `train`
-    deterministic:bool=False # As for `train`
+    deterministic:bool=False, # As for `train`
+    watch=None # As for `train`
 )->Run:
     "Learn, test and save the phases from `first` to the last; the caller holds the run's lock."
-    say = (lambda *_: None) if progress is False else tqdm.write
-    bar = dict(total=sum(images_to_do(run.cfg, stream)[first:]), unit=' images', unit_scale=True, disable=not (show_progress() if progress is None else progress))
+    say, todo, n = (lambda *_: None) if progress is False else tqdm.write, images_to_do(run.cfg, stream), len(stream)
+    bar = dict(total=sum(todo[first:]), unit=' images', unit_scale=True, disable=not (show_progress() if progress is None else progress))
     _sweep(run, first)
     say(repr(stream))
     if run.info['machine']['threads'] != torch.get_num_threads() and first: say(f"note: the run was started with {run.info['machine']['threads']} CPU threads and goes on with {torch.get_num_threads()}: the last digits may differ")
     say(f"{run.cfg.method} on {learner.device}, run folder {run.path}")
+    saved = load_epoch(run.path, first, learner.device, say)
+    _, logs, seconds = saved or (None, [], 0.)
+    images = lambda at: sum(todo[:int(at)]) + sum(todo[int(at):][:1])*(at % 1) # seen at a point of the run, in phases: 1.5 is halfway through the second
+    clock = Clock(sum(todo), images(first + len(logs)/run.cfg.epochs), seconds + sum(sum(r['seconds'].values()) for r in run.results()))
     try:
-        with repeatable(deterministic), Stop(say) as stop, tqdm(**bar) as bar:
-            for t in range(first, len(stream)):
-                save_phase(run.path, t, learner, _learn_phase(run, learner, stream, t, bar, stop, save_every, say))
+        with repeatable(deterministic), Stop(say) as stop, tqdm(**bar) as bar, watching([JsonLines(), *watchers(watch)], run.path, past_events(run, logs), say) as send:
+            tell = lambda event, at: send(event | clock(images(at)))
+            for t in range(first, n):
+                save_phase(run.path, t, learner, _learn_phase(run, learner, stream, t, saved, bar, stop, save_every, say, tell))
                 _sweep(run, t+1)
-                say(phase_line(run.write_metrics()['phases'][-1], len(stream)))
-                if stop.asked and t+1 < len(stream): raise KeyboardInterrupt
+                saved, p = None, run.write_metrics()['phases'][-1]
+                say(phase_line(p, n))
+                tell(phase_event(p, n), t+1)
+                if stop.asked and t+1 < n: raise KeyboardInterrupt
     except torch.cuda.OutOfMemoryError: raise torch.cuda.OutOfMemoryError(f"the GPU's memory does not hold batches of {run.cfg.batch} images: try --batch {max(1, run.cfg.batch//2)}, or --batch auto, in a new run; what was saved is kept in {run.path}") from None
     except KeyboardInterrupt: raise KeyboardInterrupt(f"what was saved is kept, go on with akr train --resume {run.path}") from None
     return run
@@ -436,10 +455,12 @@ def train(
     cache_dir=None, # Where a folder's decoded images are kept
     save_every:int=None, # Within a phase, save after every so many epochs; 0: never; None: at most once a minute
     deterministic:bool=False, # Repeatable algorithms alone, on a GPU too (see above)
-    auto_batch:bool=False # Halve `cfg.batch` until it fits the GPU's memory?
+    auto_batch:bool=False, # Halve `cfg.batch` until it fits the GPU's memory?
+    watch=None # A callable, or a list of them, that is told what happens (see below)
 )->Run: # Finished
     "Train from the first phase to the last, saving each."
     if save_every is not None: at_least(save_every, 0, '--save-every')
+    watch = watchers(watch)
     device = pick_device(device)
     if data is not None: cfg = replace(cfg, data=data.name if isinstance(data, Dataset) else str(data))
     cfg = whole_paths(cfg)
@@ -450,7 +471,7 @@ def train(
     if auto_batch: cfg = replace(cfg, batch=fit_batch(cfg, stream))
     learner = Learner.for_stream(cfg, stream, device)
     run = Run.create(out, cfg, ds, stream, learner.augment, device)
-    with run.lock(): return fit(run, learner, stream, 0, progress, save_every, deterministic)
+    with run.lock(): return fit(run, learner, stream, 0, progress, save_every, deterministic, watch)
 
 # %% ../nbs/80_run.ipynb #d49b0cf9
 @patch
@@ -475,18 +496,19 @@ def resume(
     progress:bool=None, # As for `train`
     save_every:int=None, # As for `train`
     deterministic:bool=False, # As for `train`
+    watch=None, # As for `train`
     **where # `data_dir`, `download`, `cache_dir` of `load_data`
 )->Run: # Finished
     "Go on after the last saved epoch or phase, as if the run had never stopped."
-    run, device = Run(path), pick_device(device)
+    run, device, watch, say = Run(path), pick_device(device), watchers(watch), (lambda *_: None) if progress is False else tqdm.write
     with run.lock():
-        done = run.repair((lambda *_: None) if progress is False else tqdm.write)
+        done = run.repair(say)
         if done == len(run.info['sizes']):
             _sweep(run, done)
             run.write_metrics()
-            return run
+            with watching([JsonLines(), *watch], run.path, past_events(run), say): return run
         stream = run.stream(device, data, **where)
-        return fit(run, run.learner(done-1 if done else None, device), stream, done, progress, save_every, deterministic)
+        return fit(run, run.learner(done-1 if done else None, device), stream, done, progress, save_every, deterministic, watch)
 
 # %% ../nbs/80_run.ipynb #772adc79
 def _figures(m)->dict:

@@ -5,7 +5,7 @@
     python nbs/results/drill.py fuzz --n 20000   damaged images, and a hundredth as many damaged runs (needs hypothesis)
 
 Each writes its outcome into drills.json beside this file (--out FILE: elsewhere; --out -: nowhere). Exit code 1 if anything came out wrong.
-A resumed run must have the very bytes of the uninterrupted one in every file of tensors, and the same metrics, times aside.
+A resumed run must have the very bytes of the uninterrupted one in every file of tensors, and the same metrics and log, times aside.
 """
 import argparse
 import contextlib
@@ -30,6 +30,7 @@ from PIL import Image
 from akr.config import configure
 from akr.core import InputError, load_json, save_json, versions
 from akr.data import decode, load_data
+from akr.log import read_log, untimed
 from akr.run import Run, evaluate_run, resume, train
 from akr.store import checksum, damage
 
@@ -38,11 +39,11 @@ def settings(kind):
     return configure(epochs=3, warmup=1, depth=8, width=4, batch=64, memory=40, **(dict() if kind == 'kill' else dict(classes=4, base=2, step=2)))
 
 def state(path):
-    "What must come out the same: the checksum of every file of tensors, and the metrics without the times."
+    "What must come out the same: the checksum of every file of tensors, the metrics, and each line of log.jsonl, without the times."
     m = load_json(Path(path)/'metrics.json')
     for p in m['phases']: del p['seconds'], p['images_per_second']
     files = {str(f.relative_to(path)): checksum(f) for f in sorted(Path(path).rglob('*.safetensors')) if '.damaged' not in str(f)}
-    return dict(metrics=m, files=files)
+    return dict(metrics=m, files=files, log=[untimed(e) for e in read_log(path)])
 
 def reference(cfg, here):
     t0 = time.perf_counter()

@@ -4,6 +4,7 @@
     python nbs/results/make.py small_cifar100 --data cifar100 --download     (or --data folder:PATH)
     python nbs/results/make.py methods --data cifar100 --download
     python nbs/results/make.py ablation --data cifar100 --download
+    python nbs/results/make.py precision --data cifar100 --download
 
 Finished runs are not run again, so it can be stopped and started at will.
 """
@@ -22,8 +23,9 @@ from akr.config import Config, configure
 from akr.run import whole_paths
 
 METHODS = {'Base': '--method base', 'Mixup': '--method mixup'}
-# twelve classes of 16 x 16 pixels in four phases of three, six to nine minutes a run on one core
-SMALL = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --warmup 10 --batch 64 --lr 0.1'
+# twelve classes of 16 x 16 pixels in four phases of three, six to nine minutes a run on one core; float32, since
+# the first of these runs were made before akr had another precision
+SMALL = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --warmup 10 --batch 64 --lr 0.1 --precision float32'
 PROTOCOLS = dict(
     # the command's defaults, about forty seconds a run on one core
     digits=dict(data='digits', settings='', variants={'Without memory': '--method base --memory 0', **METHODS, 'AKR': '--method akr'}),
@@ -49,6 +51,10 @@ PROTOCOLS = dict(
         'LUCIR + AKR': '--method lucir --blend attentive',
         'WA + Mixup': '--method wa --blend mixup',
         'WA + AKR': '--method wa --blend attentive'}),
+    # does bfloat16 cost accuracy? The same in float32 are 'Base' and 'AKR, prior' of small_cifar100
+    precision=dict(data='cifar100', settings=SMALL, variants={
+        'Base, bfloat16': '--method base --precision bfloat16',
+        'AKR, bfloat16': '--method akr --precision bfloat16'}),
     # AKR with one setting changed; its reference, unchanged, is 'AKR, prior' of small_cifar100
     ablation=dict(data='cifar100', settings=SMALL, variants={
         'rate 2e-6': '--method akr --attention-lr 2e-6',
