@@ -16,7 +16,7 @@ from .core import InputError, at_least
 # %% ../nbs/20_augment.ipynb #cd5bc571
 def channel_stats(
     x:Tensor # Images (n,c,h,w), uint8
-)->tuple: # `mean` (c,), `std` (c,), float32, of the pixels in [0,1]; on the CPU
+)->tuple[Tensor, Tensor]: # `mean` (c,), `std` (c,), float32, of the pixels in [0,1]; on the CPU
     "Mean and standard deviation of each channel of (n,c,h,w) uint8 images, from counts of the 256 grey levels."
     if x.numel() == 0: raise InputError(f"there are no pixels to take the mean of: the images have the shape {tuple(x.shape)}")
     counts = torch.stack([torch.bincount(c.flatten(), minlength=256) for c in x.transpose(0, 1)]).double().cpu() # (c,256)

@@ -42,7 +42,7 @@ def fit_bias(
     y:Tensor, # Their labels (m,), int64
     n_old:int, # The classes from here on are corrected
     ridge:float=1e-3 # Weight of (alpha-1)^2 + beta^2, so that there is always one answer, and a finite one
-)->tuple: # alpha, beta: floats
+)->tuple[float, float]: # alpha, beta
     "Alpha and beta for which the cross-entropy of `alpha*logit + beta` on the new classes is smallest (BiC, equations 4 and 5); logits (m,n), labels (m,)."
     if not 0 < n_old < logits.shape[1]: raise InputError(f"there must be old and new classes: {n_old} of {logits.shape[1]} are old")
     z, y = logits.detach().double(), y.to(logits.device)

@@ -18,6 +18,7 @@ import re
 import sys
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from fastcore.docments import docments
@@ -38,7 +39,7 @@ class Parser(argparse.ArgumentParser):
     "An `ArgumentParser` whose errors are one sentence and exit code 2."
     def __init__(self, *args, **kw):
         super().__init__(*args, formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30), allow_abbrev=False, **kw)
-    def error(self, message:str): self.exit(2, f"{self.prog}: {message}\n")
+    def error(self, message:str)->NoReturn: self.exit(2, f"{self.prog}: {message}\n")
 
 def parse(
     parser:Parser, # One without subcommands, or with them
@@ -51,7 +52,7 @@ def parse(
     near = difflib.get_close_matches(word, options(parser, getattr(a, 'command', None)), 1) if word.startswith('-') else []
     raise InputError(f"unknown {'option' if word.startswith('-') else 'argument'} {word!r}" + (f" (did you mean {near[0]!r}?)" if near else ": --help lists what there is"))
 
-def options(parser:Parser, command:str=None)->list: # E.g. ['--help', '--epochs']
+def options(parser:Parser, command:str=None)->list[str]: # E.g. ['--help', '--epochs']
     "The options of a parser, or of its subcommand."
     if command: parser = parser._subparsers._group_actions[0].choices[command]
     return [o for o in parser._option_string_actions if len(o) > 2]
@@ -125,7 +126,7 @@ THEMES = {
     'blending': ('blend', 'alpha', 'pairing', 'warmup', 'prior', 'attention_lr', 'attention_schedule', 'attention_reg', 'max_shift', 'objective', 'entropy_free', 'sees', 'normalise', 'hidden'),
     'the loss': ('loss', 'weighting', 'distill', 'temperature', 'less_forget', 'margin', 'rivals'),
     'after a phase': ('after', 'hold_out'),
-    'training': ('batch', 'lr', 'schedule', 'milestones', 'gamma', 'momentum', 'weight_decay', 'precision'),
+    'training': ('batch', 'lr', 'schedule', 'milestones', 'gamma', 'momentum', 'weight_decay', 'precision', 'compile'),
 }
 
 def defaults_table()->str: # A line a data set
@@ -266,7 +267,7 @@ def add_bench(sub)->None: # `sub`: from `add_subparsers`
     add_place(g)
     g = t.add_argument_group('the training')
     docs, all_ = docments(Config), {f.name: f for f in fields(Config)}
-    for n in ('data', 'data_dir', 'size', 'order', 'base', 'step', 'scheme', 'memory', 'per_class', 'depth', 'width', 'batch', 'precision'): add_setting(g, all_[n], docs[n])
+    for n in ('data', 'data_dir', 'size', 'order', 'base', 'step', 'scheme', 'memory', 'per_class', 'depth', 'width', 'batch', 'precision', 'compile'): add_setting(g, all_[n], docs[n])
 
 def make_parser()->Parser:
     "The parser of akr's own commands."
@@ -319,7 +320,7 @@ def report(
     print(f"  {'forgetting (points)':44}{points[0]:>10}{points[1]:>10}")
 
 # %% ../nbs/90_cli.ipynb #da2c1a23
-def parse_order(text:str)->list: # Class numbers
+def parse_order(text:str)->list[int]: # Class numbers
     "'3,1,2' as a list of class numbers."
     try: return [int(s) for s in text.split(',')]
     except ValueError: raise InputError(f"an order given as a list must hold class numbers, like 3,1,2, not {text!r}") from None

@@ -50,7 +50,7 @@ def setting(
 
 def parse_method(
     spec:str # METHOD, METHOD+BLEND, METHOD:NAME=VALUE,NAME=VALUE or METHOD+BLEND:NAME=VALUE
-)->tuple: # the method's name, its settings (dict)
+)->tuple[str, dict]: # the method's name, its settings
     "The method that a word on the command line names, and the settings that make it."
     head, _, tail = str(spec).partition(':')
     name, plus, blend = head.partition('+')
@@ -175,7 +175,7 @@ def share(
     device:str='auto', # auto, cpu, cuda or cuda:N
     jobs:int=None, # At once; None: one for each core, or four for each GPU
     threads:int=None # Of each; None: the cores are shared out
-)->tuple: # jobs, threads of each, names of the devices that they go round
+)->tuple[int, int, list[str]]: # jobs, threads of each, names of the devices that they go round
     "How a machine is divided between jobs."
     cores, d = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(), pick_device(device)
     places = ['cpu'] if d.type == 'cpu' else [str(d)] if d.index is not None else [f'cuda:{k}' for k in range(torch.cuda.device_count())]
@@ -269,7 +269,7 @@ FIGURES = ('average_incremental_accuracy', 'average_incremental_accuracy_without
 def collect(
     cells:list, # From `plan`
     out # Folder of the runs
-)->tuple: # a dict for each finished cell (list), damaged cells (name -> why)
+)->tuple[list[dict], dict]: # one for each finished cell, damaged cells (name -> why)
     "The results of the finished cells."
     rows, damaged = [], {}
     for c in cells:
@@ -356,7 +356,7 @@ def compare(
     progress:bool=None, # None: a bar if somebody sees it; False: not a word
     download:bool=False, # Fetch a torchvision data set that is missing?
     cache_dir=None # Where a folder's decoded images are kept
-)->tuple: # results of the finished cells (list), failed cells (name -> why)
+)->tuple[list[dict], dict]: # results of the finished cells, failed cells (name -> why)
     "Plan, run and tabulate; what is finished already is not run again."
     out, (n, threads, places), say = Path(out), share(device, jobs, threads), (lambda *_: None) if progress is False else tqdm.write
     check_cells(cells, out)

@@ -101,7 +101,7 @@ class Explorer:
         W = _widgets()
         self.draw, self.controls, self.adapt, self.busy, self.figure = draw, controls, adapt or (lambda c: None), False, None
         self.image, self.note = W.Image(format='png'), W.HTML()
-        self.widget = W.VBox([W.HBox(list(controls.values()), layout=W.Layout(flex_flow='row wrap')), self.note, self.image])
+        self.widget = W.VBox([W.HBox(list(controls.values()), layout=W.Layout(flex_flow='row wrap', width='570px', max_width='100%')), self.note, self.image])
         self.refresh()
         for c in controls.values(): c.observe(self._moved, 'value')
     def refresh(self)->None:
@@ -203,9 +203,9 @@ def _draw_shift(ax, v:BlendView):
     grid = (torch.arange(200)+.5)/200
     if v.alpha is not None:
         ax.plot(grid, shifted_density(grid, v.alpha), c='gray', ls=':', label='as drawn')
-        ax.plot(v.lam, 0, marker='|', ms=14, mew=2, c='gray', clip_on=False)
+        ax.axvline(v.lam, c='gray', ls=':', lw=1)
         if v.shift is not None: ax.plot(grid, shifted_density(grid, v.alpha, v.shift), c='C1', label='with attention')
-        ax.legend(fontsize=8, loc='lower center', framealpha=.7)
+        ax.legend(fontsize=8)
     ax.axvline(v.a, c='C1' if v.shift is not None else 'gray', lw=1)
     odds = '' if v.shift is None else f'\nodds of the first × {np.exp(v.shift):.2f}'
     ax.set(xlim=(0, 1), ylim=(0, max(2.5, *ax.get_ylim())), xlabel='weight of the first image', ylabel='density')
@@ -226,7 +226,7 @@ def plot_blend(
     names:list # Class names
 )->Figure: # Five axes
     "Two images and their blend; where the weight comes from; what label the blend has and what the network answers."
-    fig = Figure((10, 2.7))
+    fig = Figure((10, 2.7), dpi=72)
     axes = fig.subplots(1, 5, width_ratios=(1, 1, 1, 1.7, 1.7))
     first, second = (names[c] for c in view.y)
     for ax, x, title in zip(axes, view.x, (f'first: {first}', f'{view.a:.2f} of {first}\n{1-view.a:.2f} of {second}', f'second: {second}')): _show(ax, x, title)
@@ -331,18 +331,18 @@ def memory_view(
     return MemoryView(kept.cpu(), points, chosen, path, mean[0], share, approach(f, e).cpu(), random.cpu())
 
 # %% ../nbs/83_explore.ipynb #ac5256f0
-def _draw_exemplars(ax, v:MemoryView, k:int, cols:int=6, most:int=36):
+def _draw_exemplars(ax, v:MemoryView, k:int, cols:int=8, most:int=40):
     "The exemplars in their order, as one picture; those after the k-th are pale."
     x = v.images[:most].float().div(255).permute(0, 2, 3, 1) # (m,h,w,c)
     x = x.expand(-1, -1, -1, 3).numpy().copy()
     x[k:] = .15*x[k:] + .85
     m, h, w, _ = x.shape
-    rows, gap = max(3, -(-m//cols)), -(-h//3) # room for a number above each
-    page = np.ones((rows*(h+gap), cols*(w+gap), 3))
+    rows, gap, side = max(3, -(-m//cols)), -(-h//2), -(-w//4) # room for a number above each
+    page = np.ones((rows*(h+gap), cols*(w+side), 3))
     for n in range(m):
-        top, left = n//cols*(h+gap)+gap, n%cols*(w+gap)
+        top, left = n//cols*(h+gap)+gap, n%cols*(w+side)
         page[top:top+h, left:left+w] = x[n]
-        ax.text(left+w/2-.5, top-.5-.1*h, n+1, ha='center', va='bottom', fontsize=7, color='black' if n < k else 'silver')
+        ax.text(left+w/2-.5, top-.5-.05*h, n+1, ha='center', va='bottom', fontsize=7, color='black' if n < k else 'silver')
     ax.imshow(page, interpolation='nearest'); ax.axis('off')
     ax.set_title('exemplars in herding order' + (f' (the first {most} of {len(v.images)})' if len(v.images) > most else ''), fontsize=9)
 
@@ -366,8 +366,8 @@ def plot_memory(
     m = len(view.images)
     k = m if k is None else k
     if not 1 <= k <= m: raise InputError(f"there are 1 to {m} exemplars to count, not {k}")
-    fig = Figure((11, 3.4))
-    grid, ax, ay = fig.subplots(1, 3)
+    fig = Figure((11, 3.4), dpi=72)
+    grid, ax, ay = fig.subplots(1, 3, width_ratios=(1.15, 1, 1))
     _draw_exemplars(grid, view, k)
     _draw_path(ax, view, k)
     at = np.arange(1, m+1)
@@ -477,7 +477,7 @@ def plot_phase(
     "A run after one of its phases: confusion, accuracy matrix, accuracy and forgetting."
     if not 0 <= t < len(course.matrix): raise InputError(f"the phases are 1 to {len(course.matrix)}, not {t+1}")
     if len(counts) != course.seen[t]: raise InputError(f"after phase {t+1} {course.seen[t]} classes were seen, but the confusion matrix has {len(counts)}")
-    fig = Figure((11.5, 3.5))
+    fig = Figure((11.5, 3.5), dpi=72)
     a, b, c = fig.subplots(1, 3, width_ratios=(1.15, 1.1, 1))
     fig.colorbar(_draw_confusion(a, np.asarray(counts), sizes, names), ax=a, label='% of the class', shrink=.85)
     fig.colorbar(_draw_known(b, course, t), ax=b, label='accuracy (%)', shrink=.85)
@@ -558,7 +558,7 @@ def plot_drift(
     new:bool=True # Show the new classes too?
 )->Figure: # Three axes
     "Images in the plane before and after a phase, and how far each class moved."
-    fig = Figure((11.5, 3.7))
+    fig = Figure((11.5, 3.7), dpi=72)
     a, b, c = fig.subplots(1, 3, width_ratios=(1.3, 1.3, 1))
     _draw_cloud(a, view.before, view, names, new, f'before phase {t+1}')
     _draw_cloud(b, view.after, view, names, new, f'after phase {t+1} ({100*view.share:.0f} % of the variance)', view.before)
@@ -622,7 +622,7 @@ def _draw_top1(ax, phases:list):
     for k, name in (('head', 'head'), ('nme', 'nearest mean of exemplars')):
         known = [(e['seen'], e['top1'][k]) for e in phases if e['top1'].get(k) is not None]
         if known: ax.plot(*zip(*known), marker='o', ms=4, label=f'{name}: {known[-1][1]:.1f} %')
-    ax.set(xlabel='classes seen', ylabel='top-1 accuracy (%)'); ax.set_title('Accuracy over the classes seen', fontsize=9)
+    ax.set(xlabel='classes seen', ylabel='top-1 accuracy (%)', ylim=(max(0, min(v for e in phases for v in e['top1'].values() if v is not None)-10), 102)); ax.set_title('Accuracy over the classes seen', fontsize=9)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1)); ax.grid(alpha=.3); ax.legend(fontsize=8)
 
 def _draw_hist(ax, e:dict):
@@ -650,7 +650,7 @@ def plot_dashboard(
 )->Figure: # Four axes
     "A run up to now: loss, accuracies, blending weights, time."
     events = latest(events)
-    fig = Figure((9.5, 5.2))
+    fig = Figure((9.5, 5.2), dpi=72)
     epochs, phases = ([e for e in events if e['kind'] == k] for k in ('epoch', 'phase'))
     axes = fig.subplots(2, 2).flat
     if not events: fig.suptitle('nothing has happened yet', fontsize=10)

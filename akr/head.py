@@ -91,6 +91,7 @@ class Out(NamedTuple):
 
 class Net(nn.Module):
     "Backbone and head: images (b,c,h,w) to `Out`, that is features (b,d) and logits (b,n)."
+    fast = None # the backbone, compiled for training
     def __init__(self,
         backbone:nn.Module, # Images (b,c,h,w) to features (b,d)
         head:Head, # Features (b,d) to logits (b,n)
@@ -103,11 +104,17 @@ class Net(nn.Module):
         return self.head.n_classes
     def features(self, x:Tensor)->Tensor: # (b,c,h,w) -> (b,d), float32
         "Features (b,d) of images (b,c,h,w), float32."
-        if self.dtype == torch.float32: return self.backbone(x)
-        with torch.autocast(x.device.type, self.dtype): return self.backbone(x).float()
+        backbone = self.fast if self.training and self.fast else self.backbone
+        if self.dtype == torch.float32: return backbone(x)
+        with torch.autocast(x.device.type, self.dtype): return backbone(x).float()
     def forward(self, x:Tensor)->Out: # (b,c,h,w) -> (b,d) and (b,n)
         f = self.features(x)
         return Out(f, self.head(f))
+    def speed_up(self)->None:
+        "From now on train with a backbone that `torch.compile` makes; the first step then takes half a minute longer."
+        if self.fast is None: self.fast = torch.compile(self.backbone.forward)
+    def __getstate__(self)->dict: # a copy is not compiled: it would compute with the weights of the original
+        return {k: v for k, v in self.__dict__.items() if k != 'fast'}
     def frozen(self)->'Net': # Shares nothing with this one
         "A copy that no longer learns: evaluation mode, no gradients, batch norm folded into the convolutions."
         new = copy.deepcopy(self).eval()

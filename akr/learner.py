@@ -132,6 +132,7 @@ def start_phase(self:Learner,
     if cfg.after == 'bic' and phase.n > known > 0: self.hold_back(hold_out(self.y, known, cfg.hold_out, generator(cfg.seed, 'hold out', t, device=self.device)))
     _, h, w = self.shape
     if min(cfg.batch, len(self.x))*math.ceil(h/4)*math.ceil(w/4) < 2: raise InputError(f"batch norm cannot train on one image of {h}x{w} pixels at a time: use --batch 2 or more, more images, or a larger --size")
+    if cfg.compile == 'yes': self.net.speed_up()
     self.steps = math.ceil(len(self.x)/cfg.batch) # of an epoch
     self.opt = torch.optim.SGD(self.net.parameters(), cfg.lr, momentum=cfg.momentum, weight_decay=cfg.weight_decay,
                                fused=True if self.device.type == 'cuda' else None) # on two CPU cores the fused one is no faster

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 
@@ -64,8 +65,8 @@ class Clock:
 
 # %% ../nbs/76_log.ipynb #af25e4d8
 def watchers(
-    watch=None # A callable, a list of them, or None
-)->list: # Of callables
+    watch:Callable|list|tuple=None # A callable, or several
+)->list[Callable]:
     "Who is to be told, as a list."
     each = [] if watch is None else list(watch) if isinstance(watch, (list, tuple)) else [watch]
     for w in each:
@@ -78,7 +79,7 @@ def watching(
     folder, # The run folder
     events:list, # What was told so far
     say=print # For a line that somebody should read
-): # Yields a function that tells an event
+)->Iterator[Callable[[dict], None]]: # A function that tells an event
     "Start the watchers, give a function that tells all of them an event, and close them."
     def tell(event:dict)->None:
         for w in each:
@@ -99,7 +100,7 @@ def _line(event:dict)->str: return json.dumps(event, allow_nan=False)+'\n'
 
 def read_log(
     path # A run folder, or its log.jsonl
-)->list: # Of dicts, the oldest first; empty if there is no file
+)->list[dict]: # The oldest first; empty if there is no file
     "The events of a run, as they are in its log.jsonl."
     path = Path(path)
     if path.is_dir(): path /= LOG

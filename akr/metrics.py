@@ -18,7 +18,7 @@ def hits(
     pred:Tensor, # (m,), int64
     y:Tensor, # (m,), int64, all of them below `n`
     n:int # Classes
-)->list: # n ints
+)->list[int]: # n of them
     "How many images of each class are answered rightly: `pred` (m,) and `y` (m,) to `n` whole numbers."
     if pred.shape != y.shape or y.ndim != 1: raise InputError(f"answers and labels must both have the shape (m,), not {tuple(pred.shape)} and {tuple(y.shape)}")
     if len(y) and not (0 <= y.min() and y.max() < n): raise InputError(f"labels must lie in [0,{n}), not in [{y.min()},{y.max()}]")
@@ -43,7 +43,7 @@ def top1(
 def per_class(
     hits:list, # Right answers of each class
     images:list # Test images of each class
-)->list: # one float a class, percent
+)->list[float]: # one a class, percent
     "Accuracy of each class, in percent."
     _check(hits, images)
     return [100*h/k for h, k in zip(hits, images)]
@@ -53,7 +53,7 @@ def accuracy_matrix(
     history:list, # For each phase t, the hits of each class seen by then
     images:list, # Test images of each class
     sizes:list # New classes of each phase
-)->list: # row t, column k <= t: accuracy in percent, after phase t, on the classes that came in phase k
+)->list[list[float]]: # row t, column k <= t: accuracy in percent, after phase t, on the classes that came in phase k
     "The lower-triangular matrix of accuracies, phase by phase, in percent."
     ends = [0, *accumulate(sizes)]
     if len(history) > len(sizes): raise InputError(f"there are hits of {len(history)} phases, but sizes of {len(sizes)}")

@@ -74,7 +74,7 @@ def learn_pixels(
     lr:float=1., # In grey levels a step
     inner_lr:float=.01, # Of the network's step, with 'bilevel'
     batch:int=128 # Images of a step, and with 'bilevel' exemplars; 'means' takes all exemplars
-)->tuple: # exemplars (m,c,h,w) uint8, the loss of each step (list)
+)->tuple[Tensor, list[float]]: # exemplars (m,c,h,w) uint8, the loss of each step
     "Change the pixels of exemplars (m,c,h,w) so that what is learnt from them serves the images (n,c,h,w) they stand for."
     one_of(level, LEVELS, 'level of the optimisation')
     at_least(steps, 1, 'the steps of the optimisation'); at_least(batch, 1, 'the images of a step')

@@ -7,6 +7,7 @@ __all__ = ['ORDERS', 'class_order', 'phase_sizes', 'tfs', 'tfh', 'scheme_sizes',
 
 # %% ../nbs/15_stream.ipynb #21e1dbb9
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import index
 
@@ -38,7 +39,7 @@ ORDERS = dict(natural=lambda n: list(range(n)), fgp=_fgp, lucir=_lucir, icarl=_i
 def class_order(
     order, # 'natural', 'fgp', 'lucir', 'icarl', 'seed:K', or a list of class numbers
     n:int # Number of classes
-)->list: # The classes 0 to n-1, in the order in which they come
+)->list[int]: # The classes 0 to n-1, in the order in which they come
     "The order in which `n` classes come, by name or as a list."
     if isinstance(order, (list, tuple)):
         try: numbers = [index(c) for c in order]
@@ -57,7 +58,7 @@ def phase_sizes(
     n:int, # Number of classes
     base:int, # New classes of the first phase
     step:int # New classes of each later phase
-)->list: # New classes of each phase; they add up to n
+)->list[int]: # New classes of each phase; they add up to n
     "`base` classes first, then `step` at a time; the last phase takes what is left."
     at_least(base, 1, 'base')
     at_least(step, 1, 'step')
@@ -70,7 +71,7 @@ def phase_sizes(
 def tfs(
     n:int, # Number of classes
     phases:int # Number of phases
-)->list: # New classes of each phase
+)->list[int]: # New classes of each phase
     "Training from scratch: `n` classes over `phases`, as evenly as they go."
     at_least(phases, 1, 'the number of phases')
     if phases > n: raise InputError(f"{phases} phases do not fit: there are {n} classes")
@@ -79,7 +80,7 @@ def tfs(
 def tfh(
     n:int, # Number of classes
     phases:int # Number of phases after the first
-)->list: # New classes of each phase, `phases`+1 of them
+)->list[int]: # New classes of each phase, `phases`+1 of them
     "Training from half: half of `n` classes first (rounded up), the rest over `phases`."
     at_least(phases, 1, 'the number of phases')
     if phases > n//2: raise InputError(f"{phases} phases do not fit: half of {n} classes leaves {n//2}")
@@ -88,7 +89,7 @@ def tfh(
 def scheme_sizes(
     scheme:str, # 'tfs:N' or 'tfh:N'
     n:int # Number of classes
-)->list: # New classes of each phase
+)->list[int]: # New classes of each phase
     "The phase sizes of a protocol by its name."
     kind, _, phases = str(scheme).partition(':')
     if kind not in ('tfs', 'tfh') or not phases.isdecimal(): raise InputError(f"unknown scheme {scheme!r}: give tfs:N or tfh:N, with N the number of phases")
@@ -148,7 +149,7 @@ def _slice(
     part:tuple, # From `_sort`
     first:int, # The first label
     end:int # The one after the last label
-)->tuple: # images, labels; views of the sorted tensors
+)->tuple[Tensor, Tensor]: # images, labels; views of the sorted tensors
     "The images of the labels `first` to `end`-1."
     x, y, starts = part
     return x[starts[first]:starts[end]], y[starts[first]:starts[end]]
@@ -158,14 +159,19 @@ def __getitem__(self:Stream,
     t:int # 0 for the first phase; -1 for the last
 )->Phase: # A view, no copy
     "The new training images of phase `t` and their labels."
-    if not -len(self) <= t < len(self): raise IndexError(f"there are {len(self)} phases, no phase {t}") # ends a loop over the stream
+    if not -len(self) <= t < len(self): raise IndexError(f"there are {len(self)} phases, no phase {t}")
     t %= len(self)
     n, n_old = self.ends[t], self.ends[t]-self.sizes[t]
     return Phase(t, *_slice(self._train, n_old, n), n_old, n)
 
 @patch
+def __iter__(self:Stream)->Iterator[Phase]:
+    "The phases in their order."
+    return (self[t] for t in range(len(self)))
+
+@patch
 def test(self:Stream,
     t:int # 0 for the first phase; -1 for the last
-)->tuple: # images (m,c,h,w) uint8, labels (m,) int64; views, no copy
+)->tuple[Tensor, Tensor]: # images (m,c,h,w) uint8, labels (m,) int64; views, no copy
     "The test images of every class seen up to phase `t`, sorted by label."
     return _slice(self._test, 0, self[t].n)

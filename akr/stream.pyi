@@ -1,0 +1,36 @@
+# Written by .ci/stubs.py from stream.py: edit the notebook.
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import index
+from torch import Tensor
+from typing import Any
+from .data import Dataset
+
+__all__ = ['ORDERS', 'class_order', 'phase_sizes', 'tfs', 'tfh', 'scheme_sizes', 'Phase', 'Stream']
+ORDERS: dict[Any, Any]
+def class_order(order: Any, n: int) -> list[int]: ...
+def phase_sizes(n: int, base: int, step: int) -> list[int]: ...
+def tfs(n: int, phases: int) -> list[int]: ...
+def tfh(n: int, phases: int) -> list[int]: ...
+def scheme_sizes(scheme: str, n: int) -> list[int]: ...
+
+@dataclass
+class Phase:
+    index: int
+    x: Tensor
+    y: Tensor
+    n_old: int
+    n: int
+
+class Stream:
+    data: Dataset
+    sizes: list[Any]
+    order: Any
+    ends: Any
+    class_names: list[Any]
+    def __init__(self, data: Dataset, sizes: list[Any], order: Any = ...) -> None: ...
+    def __len__(self) -> int: ...
+    def __repr__(self) -> str: ...
+    def __getitem__(self, t: int) -> Phase: ...
+    def __iter__(self) -> Iterator[Phase]: ...
+    def test(self, t: int) -> tuple[Tensor, Tensor]: ...
