@@ -38,6 +38,12 @@ def lost_prose(nb):
     first = joined(nb['cells'][0]['source']) if nb['cells'] else ''
     return [o for o in first.splitlines() if o.strip() and not re.match(r'# |>|- \S+:', o)]
 
+def colab(nb, path):
+    "The addresses of Colab in a notebook that are not its own."
+    ini = dict(re.findall(r'^(user|repo|branch) *= *(\S+)', (ROOT/'settings.ini').read_text(encoding='utf-8'), re.M))
+    own = f"https://colab.research.google.com/github/{ini['user']}/{ini['repo']}/blob/{ini['branch']}/nbs/{path}"
+    return [o for c in nb['cells'] for o in re.findall(r'https://colab\.research\.google\.com/github/[^)\s"]+', joined(c['source'])) if o != own]
+
 def check_cell(cell, number, modules):
     "What is wrong with one cell."
     src = joined(cell['source'])
@@ -48,6 +54,7 @@ def check_cell(cell, number, modules):
     flags = directives(src)
     if has(flags, 'export', 'exports', 'exporti') and any(re.fullmatch(r'eval: *false', o) for o in flags): yield 'exports code that is never run (eval: false)'
     if any(o['output_type'] == 'error' for o in cell['outputs']) or any('Traceback (most recent call last)' in t for t in texts[1:]): yield 'a traceback is saved in its output'
+    if any('jupyter.widget' in m for o in cell['outputs'] for m in o.get('data', {})): yield 'a widget is saved in its output, where no kernel answers: clear that output'
     for module, names in imports(src):
         if '*' in names: yield f'from {module} import *: import by name'
         used = [f'{module}.{n}' for n in names] if module == LIB else [module]
@@ -73,6 +80,8 @@ def main(nbs):
         title = nb['cells'][0] if nb['cells'] else dict(cell_type='', source='')
         if title['cell_type'] == 'markdown' and not joined(title['source']).startswith('# ') or title['cell_type'] == 'code': wrong.append((p, 'does not start with a cell "# title"'))
         elif title['cell_type'] == 'markdown' and (o := lost_prose(nb)): wrong.append((p, f'cell 0: the documentation would lose what stands beside title and summary: {o[0][:40]}'))
+        wrong += [(p, f'its badge opens another notebook on Colab: {o}') for o in colab(nb, p.relative_to(nbs).as_posix())]
+        if 'widgets' in nb['metadata']: wrong.append((p, 'has the state of widgets in its metadata: clear it'))
         ids = [c.get('id') for c in nb['cells']]
         if not all(ids) or len(set(ids)) < len(ids): wrong.append((p, 'has cells without an id of their own: run nbdev_clean'))
         for n,c in enumerate(nb['cells']): wrong += [(p, f'cell {n}: {o}') for o in check_cell(c, number(p), modules)]

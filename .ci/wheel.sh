@@ -18,11 +18,12 @@ cd "$tmp"; PATH="$tmp/venv/bin:$PATH"
 python - "$root" "$site" <<'PY'
 import importlib, pathlib, sys
 root, site = map(pathlib.Path, sys.argv[1:])
-wanted = sorted(p.relative_to(root) for p in (root/'akr').rglob('*.py'))+[pathlib.Path('akr/py.typed')]
+wanted = sorted(p.relative_to(root) for p in (root/'akr').rglob('*') if p.suffix in ('.py', '.pyi', '.typed'))
+assert {'akr/py.typed', 'akr/run.pyi'} <= set(map(str, wanted))
 missing = [str(p) for p in wanted if not (site/p).is_file()]
 if missing: sys.exit(f"missing from the wheel: {', '.join(missing)}")
-for p in wanted[:-1]:
-    if p.stem == '__main__': continue
+for p in wanted:
+    if p.suffix != '.py' or p.stem == '__main__': continue
     m = importlib.import_module('.'.join(p.with_suffix('').parts).removesuffix('.__init__'))
     assert pathlib.Path(m.__file__).is_relative_to(site), m.__file__
 print(f'{len(wanted)} files of akr in the wheel, every module imports')

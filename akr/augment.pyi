@@ -1,6 +1,5 @@
 # Written by .ci/stubs.py from augment.py: edit the notebook.
 import torch
-from statistics import mean
 from torch import Tensor
 from typing import Any
 

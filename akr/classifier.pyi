@@ -5,7 +5,6 @@ import torch.nn as nn
 from os import PathLike
 from pathlib import Path
 from sklearn.base import BaseEstimator, ClassifierMixin
-from statistics import mean
 from torch import Tensor
 from typing import Any
 from .augment import Augment

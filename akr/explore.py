@@ -11,6 +11,7 @@ __all__ = ['WHO', 'Saved', 'Explorer', 'pair_shift', 'shifted_density', 'BlendVi
 # %% ../nbs/83_explore.ipynb #6c44f995
 import base64
 import html
+import io
 import sys
 import time
 import warnings
@@ -100,8 +101,8 @@ class Explorer:
     ):
         W = _widgets()
         self.draw, self.controls, self.adapt, self.busy, self.figure = draw, controls, adapt or (lambda c: None), False, None
-        self.image, self.note = W.Image(format='png'), W.HTML()
-        self.widget = W.VBox([W.HBox(list(controls.values()), layout=W.Layout(flex_flow='row wrap', width='570px', max_width='100%')), self.note, self.image])
+        self.image, self.note = W.Image(format='png', layout=W.Layout(max_width='100%')), W.HTML()
+        self.widget = W.VBox([W.HBox(list(controls.values()), layout=W.Layout(flex_flow='row wrap', width='570px', max_width='100%')), self.note, self.image], layout=W.Layout(align_items='flex-start'))
         self.refresh()
         for c in controls.values(): c.observe(self._moved, 'value')
     def refresh(self)->None:
@@ -110,7 +111,9 @@ class Explorer:
         try:
             self.adapt(self.controls)
             self.figure = self.draw(**{k: c.value for k, c in self.controls.items()})
-            self.image.value = self.figure._repr_png_()
+            png = io.BytesIO()
+            self.figure.savefig(png, format='png', dpi=1.4*self.figure.dpi) # for the back row
+            self.image.value = png.getvalue()
         finally: self.busy = False
     def _moved(self, change)->None:
         if self.busy: return
@@ -722,11 +725,12 @@ class Dashboard:
 def watch(
     run, # A run folder in which another process trains
     every:float=2., # Seconds between two looks
-    seconds:float=None # Stop looking after so long; None: when the run is finished
-)->Dashboard:
-    "Follow a run that trains in another process, from its log."
-    r = run if isinstance(run, Run) else Run(run)
-    d, end = Dashboard(every), np.inf if seconds is None else time.perf_counter()+seconds
+    seconds:float=None, # Stop looking after so long; None: when the run is finished
+    board:Dashboard=None # Where it is shown; None: a new one
+)->None:
+    "Follow a run that trains in another process, from its log, in Jupyter."
+    r, d = run if isinstance(run, Run) else Run(run), Dashboard() if board is None else board
+    end = np.inf if seconds is None else time.perf_counter()+seconds
     try:
         while not d.finished:
             over = len(r.results()) == len(r.info['sizes']) # asked before the log is read, which comes later
@@ -736,4 +740,3 @@ def watch(
             if over or time.perf_counter() >= end: break
             if not d.finished: time.sleep(min(every, max(0, end-time.perf_counter())))
     except KeyboardInterrupt: pass # looking is over, training is not
-    return d

@@ -3,13 +3,11 @@ import numpy as np
 import torch
 from collections.abc import Callable
 from os import PathLike
-from statistics import mean
 from torch import Tensor
 from typing import Any, NamedTuple
 from .blend import Attentive
 from .data import Dataset
 from .learner import Learner
-from .metrics import forgetting, top1
 from .plot import Figure
 
 __all__ = ['WHO', 'Saved', 'Explorer', 'pair_shift', 'shifted_density', 'BlendView', 'answers', 'blend_view', 'plot_blend',
@@ -124,4 +122,4 @@ class Dashboard:
     def figure(self) -> Figure: ...
     def __repr__(self) -> str: ...
 
-def watch(run: Any, every: float = ..., seconds: float | None = ...) -> Dashboard: ...
+def watch(run: Any, every: float = ..., seconds: float | None = ..., board: Dashboard | None = ...) -> None: ...

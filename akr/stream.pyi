@@ -1,7 +1,6 @@
 # Written by .ci/stubs.py from stream.py: edit the notebook.
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import index
 from torch import Tensor
 from typing import Any
 from .data import Dataset

@@ -1,0 +1,249 @@
+"""Run notebooks as a reader does, in JupyterLab in a Chromium without a window, and move their sliders.
+
+python .ci/lab.py [NOTEBOOK...] [--pictures DIR] [--jobs N] [--timeout SECONDS]
+
+Without a name: every notebook of nbs/. A copy is run; the checkout stays as it is. Cells flagged slow or cuda, and
+nbdev_export(), are left out. One line a notebook; exit code 1 if one of them fails, 3 if there is no browser.
+"""
+import argparse, asyncio, json, os, re, secrets, shutil, signal, socket, subprocess, sys, tempfile, time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+ROOT = Path(__file__).resolve().parent.parent
+SKIP = re.compile(r'^#\|\s*(?:slow|cuda)\b|^[^#]*\bnbdev_export\(\)', re.M)
+SETTINGS = { # of JupyterLab: every cell is on the page, and nothing is fetched from the network
+    'notebook-extension/tracker': {'windowingMode': 'none'},
+    'apputils-extension/notification': {'fetchNews': 'false', 'checkForUpdates': False},
+}
+SIZE = dict(width=1100, height=1400)
+
+class Failed(Exception): "A notebook does not do what it should."
+
+# The copy
+
+def reader_copy(path, to):
+    "A notebook without outputs, and without what is not run here; gives how many code cells are left."
+    nb = json.loads(path.read_text(encoding='utf-8'))
+    cells = [c for c in nb['cells'] if c['cell_type'] == 'code' and ''.join(c['source']).strip()]
+    for c in cells:
+        src = ''.join(c['source'])
+        c.update(outputs=[], execution_count=None, source='# not run in this test' if SKIP.search(src) else src)
+    nb['cells'] = [c for c in nb['cells'] if c['cell_type'] != 'code' or c in cells]
+    to.write_text(json.dumps(nb), encoding='utf-8')
+    return len(cells)
+
+def copy_all(given, root):
+    "The project in `root`, ready to run: name of each notebook -> number of its code cells."
+    for o in ('nbs', 'akr'): shutil.copytree(ROOT/o, root/o, ignore=shutil.ignore_patterns('__pycache__', '.*'))
+    shutil.copy2(ROOT/'settings.ini', root)
+    nbs = sorted((ROOT/'nbs').rglob('*.ipynb'), key=lambda p: (len(p.relative_to(ROOT).parts), p))
+    nbs = [p for p in nbs if not any(o[0] in '._' for o in p.relative_to(ROOT).parts)]
+    names = {}
+    for k,p in enumerate(given or nbs):
+        inside = p.is_relative_to(ROOT/'nbs')
+        name = str(p.relative_to(ROOT)) if inside else f'given_{k}/{p.name}'
+        (root/name).parent.mkdir(exist_ok=True)
+        names[name] = reader_copy(p, root/name)
+    return names
+
+# The server
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+class Server:
+    "JupyterLab on a free port, with a token and with settings, kernels and workspaces of its own."
+    def __init__(self, root, own, jobs):
+        self.url, self.token = f'http://127.0.0.1:{(port := free_port())}', secrets.token_hex(24)
+        for name,v in SETTINGS.items():
+            f = own/'settings'/'@jupyterlab'/f'{name}.jupyterlab-settings'
+            f.parent.mkdir(parents=True, exist_ok=True)
+            f.write_text(json.dumps(v))
+        env = {k: v for k,v in os.environ.items() if k not in ('IN_TEST', 'MPLBACKEND', 'PYTHONHOME')} # what nbdev_test sets is not the reader's
+        env |= {f'JUPYTER{k}': str(own/k.strip('_').lower()) for k in ('_CONFIG_DIR', '_DATA_DIR', '_RUNTIME_DIR', 'LAB_WORKSPACES_DIR')}
+        env |= dict(JUPYTERLAB_SETTINGS_DIR=str(own/'settings'), IPYTHONDIR=str(own/'ipython'), JUPYTER_TOKEN=self.token, PYTHONPATH=str(root))
+        env.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1)//jobs)))
+        cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0', f'--ServerApp.root_dir={root}']
+        if hasattr(os, 'geteuid') and os.geteuid() == 0: cmd.append('--allow-root')
+        self.log = own/'server.log'
+        self.process = subprocess.Popen(cmd, cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=open(self.log, 'w'), stderr=subprocess.STDOUT, start_new_session=True)
+    def ask(self, path, method='GET'):
+        with urlopen(Request(f'{self.url}/api/{path}', method=method, headers={'Authorization': f'token {self.token}'}), timeout=60) as r: return json.loads(r.read() or 'null')
+    def __enter__(self):
+        end = time.time() + 120
+        while time.time() < end and self.process.poll() is None:
+            try: self.ask('status'); return self
+            except (URLError, OSError): time.sleep(.3)
+        self.__exit__()
+        sys.exit('JupyterLab did not start:\n' + self.log.read_text(errors='replace')[-2000:])
+    def __exit__(self, *_):
+        for s in (signal.SIGTERM, signal.SIGKILL):
+            if self.process.poll() is None: os.killpg(self.process.pid, s)
+            try: return self.process.wait(20)
+            except subprocess.TimeoutExpired: pass
+
+# What is on the page
+
+STATE = r"""() => {
+  const text = e => e ? e.innerText.trim() : '';
+  const cells = [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')].map(c => ({
+    prompt: text(c.querySelector('.jp-InputPrompt')),
+    error: text(c.querySelector('[data-mime-type="application/vnd.jupyter.error"]')),
+    widgets: [...c.querySelectorAll('[data-mime-type="application/vnd.jupyter.widget-view+json"]')].filter(w => !w.querySelector('.jupyter-widgets') || /^Error displaying widget/.test(text(w))).length}));
+  const raw = () => { // formulas that are still text: they are not set yet, or cannot be
+    const found = [], all = [...document.querySelectorAll('.jp-NotebookPanel .jp-RenderedMarkdown')];
+    for (const m of all) for (let n, w = document.createTreeWalker(m, NodeFilter.SHOW_TEXT); n = w.nextNode();)
+      if (!n.parentElement.closest('code, pre, mjx-container') && /\$\$|\\[a-zA-Z]+\{/.test(n.data)) found.push(n.data.trim());
+    return found; };
+  const lost = i => i.complete && !i.naturalWidth && new URL(i.src, location).origin == location.origin;
+  return {cells, dialog: text(document.querySelector('.jp-Dialog-content')), idle: !['', 'No Kernel'].includes(text(document.querySelector('.jp-KernelName'))) && document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status == 'idle',
+    images: [...document.querySelectorAll('.jp-NotebookPanel img')].filter(lost).map(i => i.getAttribute('alt') || i.src),
+    formulas: [...document.querySelectorAll('.jp-NotebookPanel :is(mjx-merror, mjx-container mtext[mathcolor=red])')].map(text).concat(raw())}; }"""
+
+async def until(what, seconds, why):
+    "Wait until `what()` is true, and give it."
+    end = time.time() + seconds
+    while not (v := await what()):
+        if time.time() > end: raise Failed(why() if callable(why) else why)
+        await asyncio.sleep(.3)
+    return v
+
+def trouble(state):
+    "What a reader would see go wrong."
+    if state['dialog']: return f"JupyterLab asks: {' '.join(state['dialog'].split())[:200]}"
+    for n,c in enumerate(state['cells']):
+        if c['error']: return f"code cell {n+1}: {c['error'].splitlines()[-1][:300]}"
+
+def unseen(state):
+    "What a reader would not see as it is meant."
+    if state['images']: return f"images that are not found: {', '.join(state['images'])[:200]}"
+    if state['formulas']: return f"formulas that are not understood: {' '.join(', '.join(state['formulas']).split())[:200]}"
+    for n,c in enumerate(state['cells']):
+        if c['widgets']: return f'code cell {n+1}: its widget is not displayed'
+
+async def run_all(page, n, timeout):
+    "Run all cells by the menu; every one of them must have run, and its output must be shown."
+    await page.click('.lm-MenuBar-item:has-text("Run")')
+    await page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
+    last = {}
+    async def done():
+        last.update(await page.evaluate(STATE))
+        if why := trouble(last): raise Failed(why)
+        return len(last['cells']) == n and last['idle'] and all(re.fullmatch(r'\[\d+\]:?', c['prompt']) for c in last['cells'])
+    def why(): return f"not at its end after {timeout:.0f} s: {[k+1 for k,c in enumerate(last['cells']) if not re.search(r'[0-9]', c['prompt'])][:5]} of {n} code cells did not finish"
+    await until(done, timeout, why)
+    async def shown(): # images, formulas and widgets come a little later than the kernel's answer
+        last.update(await page.evaluate(STATE))
+        return not unseen(last)
+    await until(shown, 30, lambda: unseen(last))
+
+# Sliders
+
+async def move(page, slider, name, picture):
+    "Move one slider by the keyboard: its value and the picture beside must change."
+    value = lambda: slider.get_attribute('aria-valuenow')
+    before, start = await picture.screenshot(), await value()
+    await slider.focus()
+    async def changed(): return await picture.screenshot() != before
+    for key in ('ArrowRight', 'ArrowLeft', 'End', 'Home'):
+        await page.keyboard.press(key)
+        await asyncio.sleep(.3)
+        if await value() == start: continue # it was at that end already
+        try: return await until(changed, 10, '')
+        except Failed: pass # this step may show the same; try another one
+    raise Failed(f'the slider "{name}" ' + ('cannot be moved' if await value() == start else 'moves, but the picture beside it stays the same'))
+
+async def move_all(page):
+    "Move every slider of every widget that shows a picture; gives how many."
+    moved = 0
+    for cell in await page.locator('.jp-NotebookPanel .jp-CodeCell:has([role=slider])').all():
+        picture = cell.locator('.jp-OutputArea-output :is(img, canvas, svg.main-svg)').first
+        for box in await cell.locator('.widget-slider').all():
+            name = (await box.locator('.widget-label').first.inner_text()).strip()
+            slider = box.locator('[role=slider]').first
+            if await slider.get_attribute('aria-valuemin') == await slider.get_attribute('aria-valuemax'): continue # one value alone
+            if not await picture.count(): raise Failed(f'the slider "{name}" has no picture beside it')
+            await slider.scroll_into_view_if_needed()
+            await move(page, slider, name, picture)
+            moved += 1
+    return moved
+
+# A notebook, and all of them
+
+async def take_pictures(page, to):
+    "The notebook from top to bottom, a file a screen."
+    box = page.locator('.jp-NotebookPanel .jp-WindowedPanel-outer').first
+    height, view = await box.evaluate('e => [e.scrollHeight, e.clientHeight]')
+    for k in range(min(60, -(-height//view))):
+        await box.evaluate('(e, y) => e.scrollTop = y', k*view)
+        await asyncio.sleep(.3)
+        await page.screenshot(path=f'{to}-{k+1:02d}.png')
+
+async def run_notebook(browser, server, name, n, pictures, timeout):
+    "Open a notebook, run it, move its sliders; gives a few words, or raises `Failed`."
+    context = await browser.new_context(viewport=SIZE)
+    page = await context.new_page()
+    try:
+        await page.goto(f"{server.url}/lab/workspaces/{re.sub(r'[^A-Za-z0-9]', '-', name)}/tree/{name}?token={server.token}", timeout=90_000)
+        async def ready():
+            s = await page.evaluate(STATE)
+            if why := trouble(s): raise Failed(why)
+            return len(s['cells']) == n and s['idle']
+        await until(ready, 90, 'JupyterLab did not open it, or started no kernel, within 90 s')
+        await run_all(page, n, timeout)
+        moved = await move_all(page)
+        return f'{n} cells' + (f', {moved} slider{"s"*(moved > 1)} moved' if moved else '')
+    finally:
+        try:
+            if pictures: await take_pictures(page, pictures/re.sub(r'\W', '_', name.removeprefix('nbs/').removesuffix('.ipynb')))
+        except PlaywrightError as e: print(f'no picture of {name}: {e}', file=sys.stderr)
+        await context.close()
+        for s in await asyncio.to_thread(server.ask, 'sessions'):
+            if s['path'] == name: await asyncio.to_thread(server.ask, f"sessions/{s['id']}", 'DELETE') # its kernel ends, and frees its memory
+
+async def run_many(names, root, own, a):
+    "All notebooks, `a.jobs` at a time; gives how many failed."
+    async with async_playwright() as p:
+        own_browser = Path(p.chromium.executable_path)
+        path = own_browser if own_browser.exists() else next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+        if not path: print('no Chromium was found, so nothing was tested: apt install chromium, or: playwright install chromium', file=sys.stderr); return None
+        root_user = hasattr(os, 'geteuid') and os.geteuid() == 0
+        quiet = ['--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run']
+        failed, todo = 0, iter(names.items())
+        with Server(root, own, a.jobs) as server:
+            browser = await p.chromium.launch(executable_path=str(path), chromium_sandbox=not root_user, args=quiet)
+            async def worker():
+                nonlocal failed
+                for name,n in todo:
+                    start = time.time()
+                    try: said = f'ok      {{:5.1f}} s  {name}: ' + await run_notebook(browser, server, name, n, a.pictures, a.timeout)
+                    except (Failed, PlaywrightError, OSError) as e: said = f"FAILED  {{:5.1f}} s  {name}: {' '.join(str(e).split())[:400]}"; failed += 1
+                    print(said.format(time.time()-start), flush=True)
+            await asyncio.gather(*(worker() for _ in range(a.jobs)))
+            await browser.close()
+    return failed
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('notebooks', nargs='*', type=lambda s: Path(s).resolve(), metavar='NOTEBOOK', help='without: all of nbs/')
+    p.add_argument('--pictures', type=Path, metavar='DIR', help='save what was seen, a PNG a screen')
+    p.add_argument('--jobs', type=int, default=min(2, os.cpu_count() or 1), metavar='N', help='notebooks at a time (%(default)s)')
+    p.add_argument('--timeout', type=float, default=300, metavar='SECONDS', help='for the cells of a notebook (%(default)s)')
+    a = p.parse_args()
+    if odd := [o for o in a.notebooks if not o.is_file()]: p.error(f'there is no notebook {odd[0]}')
+    if a.pictures: a.pictures = a.pictures.resolve(); a.pictures.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
+        root, own, start = Path(tmp).resolve()/'akr', Path(tmp).resolve()/'own', time.time()
+        names = copy_all(a.notebooks, root)
+        failed = asyncio.run(run_many(names, root, own, a))
+    if failed is None: return 3
+    print(f'{len(names)} notebooks, {failed} failed, {time.time()-start:.0f} s')
+    return int(bool(failed))
+
+try: from playwright.async_api import Error as PlaywrightError, async_playwright
+except ImportError: sys.exit("playwright is missing: pip install -e '.[dev]'")
+
+if __name__ == '__main__': sys.exit(main())
