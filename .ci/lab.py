@@ -10,6 +10,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+try: from playwright.async_api import Error as PlaywrightError, async_playwright
+except ImportError: PlaywrightError, async_playwright = OSError, None
+
 ROOT = Path(__file__).resolve().parent.parent
 SKIP = re.compile(r'^#\|\s*(?:slow|cuda)\b|^[^#]*\bnbdev_export\(\)', re.M)
 SETTINGS = { # of JupyterLab: every cell is on the page, and nothing is fetched from the network
@@ -35,7 +38,7 @@ def reader_copy(path, to):
 
 def copy_all(given, root):
     "The project in `root`, ready to run: name of each notebook -> number of its code cells."
-    for o in ('nbs', 'akr'): shutil.copytree(ROOT/o, root/o, ignore=shutil.ignore_patterns('__pycache__', '.*'))
+    for o in ('nbs', 'akr', '.ci'): shutil.copytree(ROOT/o, root/o, ignore=shutil.ignore_patterns('__pycache__', '.*'))
     shutil.copy2(ROOT/'settings.ini', root)
     nbs = sorted((ROOT/'nbs').rglob('*.ipynb'), key=lambda p: (len(p.relative_to(ROOT).parts), p))
     nbs = [p for p in nbs if not any(o[0] in '._' for o in p.relative_to(ROOT).parts)]
@@ -48,6 +51,8 @@ def copy_all(given, root):
     return names
 
 # The server
+
+def is_root(): return hasattr(os, 'geteuid') and os.geteuid() == 0
 
 def free_port():
     with socket.socket() as s:
@@ -66,8 +71,8 @@ class Server:
         env |= {f'JUPYTER{k}': str(own/k.strip('_').lower()) for k in ('_CONFIG_DIR', '_DATA_DIR', '_RUNTIME_DIR', 'LAB_WORKSPACES_DIR')}
         env |= dict(JUPYTERLAB_SETTINGS_DIR=str(own/'settings'), IPYTHONDIR=str(own/'ipython'), JUPYTER_TOKEN=self.token, PYTHONPATH=str(root))
         env.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1)//jobs)))
-        cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0', f'--ServerApp.root_dir={root}']
-        if hasattr(os, 'geteuid') and os.geteuid() == 0: cmd.append('--allow-root')
+        cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--LabApp.expose_app_in_browser=True', '--ServerApp.port_retries=0', f'--ServerApp.root_dir={root}']
+        if is_root(): cmd.append('--allow-root')
         self.log = own/'server.log'
         self.process = subprocess.Popen(cmd, cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=open(self.log, 'w'), stderr=subprocess.STDOUT, start_new_session=True)
     def ask(self, path, method='GET'):
@@ -89,19 +94,22 @@ class Server:
 
 STATE = r"""() => {
   const text = e => e ? e.innerText.trim() : '';
-  const cells = [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')].map(c => ({
-    prompt: text(c.querySelector('.jp-InputPrompt')),
-    error: text(c.querySelector('[data-mime-type="application/vnd.jupyter.error"]')),
-    widgets: [...c.querySelectorAll('[data-mime-type="application/vnd.jupyter.widget-view+json"]')].filter(w => !w.querySelector('.jupyter-widgets') || /^Error displaying widget/.test(text(w))).length}));
+  const book = window.jupyterapp?.shell.currentWidget?.content;
+  const cells = (book?.widgets || []).filter(w => w.model.type == 'code').map(w => {
+    const out = [...Array(w.model.outputs.length).keys()].map(k => w.model.outputs.get(k));
+    const views = out.filter(o => 'application/vnd.jupyter.widget-view+json' in o.data);
+    const seen = w.node.querySelectorAll('.jp-OutputArea-output > .jupyter-widgets');
+    return {count: w.model.executionCount, waits: text(w.node.querySelector('.jp-InputPrompt')).includes('*'), widgets: views.length - seen.length,
+      error: out.filter(o => o.type == 'error').map(o => o.toJSON()).map(o => `${o.ename}: ${o.evalue}`)[0]}; });
   const raw = () => { // formulas that are still text: they are not set yet, or cannot be
     const found = [], all = [...document.querySelectorAll('.jp-NotebookPanel .jp-RenderedMarkdown')];
     for (const m of all) for (let n, w = document.createTreeWalker(m, NodeFilter.SHOW_TEXT); n = w.nextNode();)
       if (!n.parentElement.closest('code, pre, mjx-container') && /\$\$|\\[a-zA-Z]+\{/.test(n.data)) found.push(n.data.trim());
     return found; };
-  const lost = i => i.complete && !i.naturalWidth && new URL(i.src, location).origin == location.origin;
+  const lost = i => i.getAttribute('src') && i.complete && !i.naturalWidth && new URL(i.src, location).origin == location.origin;
   return {cells, dialog: text(document.querySelector('.jp-Dialog-content')), idle: !['', 'No Kernel'].includes(text(document.querySelector('.jp-KernelName'))) && document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status == 'idle',
     images: [...document.querySelectorAll('.jp-NotebookPanel img')].filter(lost).map(i => i.getAttribute('alt') || i.src),
-    formulas: [...document.querySelectorAll('.jp-NotebookPanel :is(mjx-merror, mjx-container mtext[mathcolor=red])')].map(text).concat(raw())}; }"""
+    formulas: [...document.querySelectorAll('.jp-NotebookPanel :is(mjx-merror, mjx-container mtext[mathcolor=red])')].map(e => e.textContent).concat(raw())}; }"""
 
 async def until(what, seconds, why):
     "Wait until `what()` is true, and give it."
@@ -115,14 +123,14 @@ def trouble(state):
     "What a reader would see go wrong."
     if state['dialog']: return f"JupyterLab asks: {' '.join(state['dialog'].split())[:200]}"
     for n,c in enumerate(state['cells']):
-        if c['error']: return f"code cell {n+1}: {c['error'].splitlines()[-1][:300]}"
+        if c['error']: return f"code cell {n+1}: {c['error'][:300]}"
 
 def unseen(state):
     "What a reader would not see as it is meant."
     if state['images']: return f"images that are not found: {', '.join(state['images'])[:200]}"
     if state['formulas']: return f"formulas that are not understood: {' '.join(', '.join(state['formulas']).split())[:200]}"
     for n,c in enumerate(state['cells']):
-        if c['widgets']: return f'code cell {n+1}: its widget is not displayed'
+        if c['widgets'] > 0: return f'code cell {n+1}: its widget is not displayed'
 
 async def run_all(page, n, timeout):
     "Run all cells by the menu; every one of them must have run, and its output must be shown."
@@ -132,13 +140,13 @@ async def run_all(page, n, timeout):
     async def done():
         last.update(await page.evaluate(STATE))
         if why := trouble(last): raise Failed(why)
-        return len(last['cells']) == n and last['idle'] and all(re.fullmatch(r'\[\d+\]:?', c['prompt']) for c in last['cells'])
-    def why(): return f"not at its end after {timeout:.0f} s: {[k+1 for k,c in enumerate(last['cells']) if not re.search(r'[0-9]', c['prompt'])][:5]} of {n} code cells did not finish"
+        return len(last['cells']) == n and last['idle'] and all(c['count'] and not c['waits'] for c in last['cells'])
+    def why(): return f"not at its end after {timeout:.0f} s: {[k+1 for k,c in enumerate(last['cells']) if c['waits'] or not c['count']][:5]} of {n} code cells did not finish"
     await until(done, timeout, why)
     async def shown(): # images, formulas and widgets come a little later than the kernel's answer
         last.update(await page.evaluate(STATE))
         return not unseen(last)
-    await until(shown, 30, lambda: unseen(last))
+    await until(shown, 20, lambda: unseen(last))
 
 # Sliders
 
@@ -176,8 +184,8 @@ async def move_all(page):
 async def take_pictures(page, to):
     "The notebook from top to bottom, a file a screen."
     box = page.locator('.jp-NotebookPanel .jp-WindowedPanel-outer').first
-    height, view = await box.evaluate('e => [e.scrollHeight, e.clientHeight]')
-    for k in range(min(60, -(-height//view))):
+    height, view = await box.evaluate("e => [Math.max(0, ...[...e.querySelectorAll('.jp-Cell')].map(c => c.getBoundingClientRect().bottom)) - e.getBoundingClientRect().top + e.scrollTop, e.clientHeight]")
+    for k in range(min(60, max(1, int(-(-height//view))))):
         await box.evaluate('(e, y) => e.scrollTop = y', k*view)
         await asyncio.sleep(.3)
         await page.screenshot(path=f'{to}-{k+1:02d}.png')
@@ -205,23 +213,28 @@ async def run_notebook(browser, server, name, n, pictures, timeout):
             if s['path'] == name: await asyncio.to_thread(server.ask, f"sessions/{s['id']}", 'DELETE') # its kernel ends, and frees its memory
 
 async def run_many(names, root, own, a):
-    "All notebooks, `a.jobs` at a time; gives how many failed."
+    "All notebooks, `a.jobs` at a time; gives how many failed, or None if there is no browser."
+    if not async_playwright: return print("playwright is missing, so nothing was tested: pip install -e '.[dev]'", file=sys.stderr)
     async with async_playwright() as p:
         own_browser = Path(p.chromium.executable_path)
         path = own_browser if own_browser.exists() else next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
-        if not path: print('no Chromium was found, so nothing was tested: apt install chromium, or: playwright install chromium', file=sys.stderr); return None
-        root_user = hasattr(os, 'geteuid') and os.geteuid() == 0
+        if not path: return print('no Chromium was found, so nothing was tested: apt install chromium, or: playwright install chromium', file=sys.stderr)
         quiet = ['--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run']
         failed, todo = 0, iter(names.items())
         with Server(root, own, a.jobs) as server:
-            browser = await p.chromium.launch(executable_path=str(path), chromium_sandbox=not root_user, args=quiet)
+            launch = lambda sandbox: p.chromium.launch(executable_path=str(path), chromium_sandbox=sandbox, args=quiet)
+            try: browser = await launch(not is_root())
+            except PlaywrightError: # some systems give a sandbox to nobody; the pages are our own
+                print('note: Chromium did not start in its sandbox, and is tried without', file=sys.stderr)
+                browser = await launch(False)
             async def worker():
                 nonlocal failed
                 for name,n in todo:
                     start = time.time()
-                    try: said = f'ok      {{:5.1f}} s  {name}: ' + await run_notebook(browser, server, name, n, a.pictures, a.timeout)
-                    except (Failed, PlaywrightError, OSError) as e: said = f"FAILED  {{:5.1f}} s  {name}: {' '.join(str(e).split())[:400]}"; failed += 1
-                    print(said.format(time.time()-start), flush=True)
+                    run = run_notebook(browser, server, name, n, a.pictures, a.timeout)
+                    try: verdict, said = 'ok', await asyncio.wait_for(run, a.timeout + 300)
+                    except (Failed, PlaywrightError, OSError, asyncio.TimeoutError) as e: verdict, said, failed = 'FAILED', ' '.join(str(e).split())[:400] or type(e).__name__, failed+1
+                    print(f'{verdict:6} {time.time()-start:6.1f} s  {name}: {said}', flush=True)
             await asyncio.gather(*(worker() for _ in range(a.jobs)))
             await browser.close()
     return failed
@@ -242,8 +255,5 @@ def main():
     if failed is None: return 3
     print(f'{len(names)} notebooks, {failed} failed, {time.time()-start:.0f} s')
     return int(bool(failed))
-
-try: from playwright.async_api import Error as PlaywrightError, async_playwright
-except ImportError: sys.exit("playwright is missing: pip install -e '.[dev]'")
 
 if __name__ == '__main__': sys.exit(main())

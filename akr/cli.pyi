@@ -5,11 +5,15 @@ from typing import Any, NoReturn
 from .config import Config
 from .run import Run
 
-__all__ = ['MAIN', 'THEMES', 'MAIN_HELP', 'TRAIN_HELP', 'COMPARE_HELP', 'BENCH_HELP', 'MODELS', 'PAPER_METHODS', 'PAPER_ORDERS',
-           'PAPER_PAIRINGS', 'COMMANDS', 'Parser', 'parse', 'options', 'number', 'number_or_auto', 'shown', 'help_text',
-           'add_setting', 'add_place', 'defaults_table', 'add_train', 'add_compare', 'add_bench', 'make_parser', 'run_name',
-           'percent', 'report', 'parse_order', 'settings_from', 'do_train', 'do_compare', 'do_bench', 'do_eval', 'figures',
-           'do_plot', 'do_predict', 'do_data', 'make_paper_parser', 'paper_config', 'do_paper', 'is_paper', 'run_command', 'main']
+__all__ = ['MAIN', 'THEMES', 'MAIN_HELP', 'TRAIN_HELP', 'COMPARE_HELP', 'BENCH_HELP', 'EVAL_HELP', 'PLOT_HELP', 'PREDICT_HELP',
+           'DATA_HELP', 'VALUES', 'MODELS', 'PAPER_METHODS', 'PAPER_ORDERS', 'PAPER_PAIRINGS', 'COMMANDS', 'Help', 'Parser',
+           'parse', 'options', 'number', 'number_or_auto', 'shown', 'help_text', 'add_setting', 'add_place', 'defaults_table',
+           'add_train', 'add_compare', 'add_bench', 'completion', 'PrintCompletion', 'make_parser', 'run_name', 'percent', 'report',
+           'parse_order', 'settings_from', 'do_train', 'do_compare', 'do_bench', 'do_eval', 'figures', 'do_plot', 'do_predict',
+           'do_data', 'make_paper_parser', 'paper_config', 'do_paper', 'is_paper', 'run_command', 'main']
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None: ...
 
 class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kw: Any) -> None: ...
@@ -33,6 +37,16 @@ COMPARE_HELP: str
 def add_compare(sub: Any) -> None: ...
 BENCH_HELP: str
 def add_bench(sub: Any) -> None: ...
+EVAL_HELP: str
+PLOT_HELP: str
+PREDICT_HELP: str
+DATA_HELP: str
+VALUES: dict[Any, Any]
+def completion(shell: str) -> str: ...
+
+class PrintCompletion(argparse.Action):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = ...) -> None: ...
+
 def make_parser() -> Parser: ...
 def run_name(m: dict[Any, Any]) -> str: ...
 def percent(v: float) -> str: ...
