@@ -153,16 +153,15 @@ async def run_all(page, n, timeout):
 async def move(page, slider, name, picture):
     "Move one slider by the keyboard: its value and the picture beside must change."
     value = lambda: slider.get_attribute('aria-valuenow')
-    before, start = await picture.screenshot(), await value()
-    await slider.focus()
+    before, start, went = await picture.screenshot(), await value(), False
+    async def moved(): return await value() != start
     async def changed(): return await picture.screenshot() != before
     for key in ('ArrowRight', 'ArrowLeft', 'End', 'Home'):
+        await slider.focus() # again: a slider may be drawn anew, when another one changes its range
         await page.keyboard.press(key)
-        await asyncio.sleep(.3)
-        if await value() == start: continue # it was at that end already
-        try: return await until(changed, 10, '')
-        except Failed: pass # this step may show the same; try another one
-    raise Failed(f'the slider "{name}" ' + ('cannot be moved' if await value() == start else 'moves, but the picture beside it stays the same'))
+        try: await until(moved, 3, ''); went = True; return await until(changed, 10, '')
+        except Failed: pass # it was at that end already, or this step shows the same: another one
+    raise Failed(f'the slider "{name}" ' + ('moves, but the picture beside it stays the same' if went else 'cannot be moved'))
 
 async def move_all(page):
     "Move every slider of every widget that shows a picture; gives how many."

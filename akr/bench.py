@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 from fastcore.basics import patch
+from matplotlib.patches import Patch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from torchvision import transforms as T
 
@@ -495,8 +496,8 @@ def plot_bench(
             for x, m in enumerate(result['methods'].values()):
                 for v in [r['values'] for r in m['rows'] if (r['contender'], r['what']) == (name, w)]:
                     mid = median(v)
-                    ax.bar(x + .27*k, mid, .25, color=f'C{k}', label=name if not x else None, yerr=[[mid-min(v)], [max(v)-mid]], capsize=2)
+                    ax.bar(x + .27*k, mid, .25, color=f'C{k}', yerr=[[mid-min(v)], [max(v)-mid]], capsize=2)
         ax.set(title=w, ylabel='images a second' if w.startswith('train') else 'seconds')
         ax.set_xticks([x + .27*(len(names)-1)/2 for x in range(len(result['methods']))], list(result['methods']))
-    fig.axes[0].legend(fontsize=7)
+    fig.axes[0].legend([Patch(color=f'C{k}') for k in range(len(names))], names, fontsize=7)
     return fig
