@@ -71,7 +71,8 @@ class Server:
         env |= {f'JUPYTER{k}': str(own/k.strip('_').lower()) for k in ('_CONFIG_DIR', '_DATA_DIR', '_RUNTIME_DIR', 'LAB_WORKSPACES_DIR')}
         env |= dict(JUPYTERLAB_SETTINGS_DIR=str(own/'settings'), IPYTHONDIR=str(own/'ipython'), JUPYTER_TOKEN=self.token, PYTHONPATH=str(root))
         env.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1)//jobs)))
-        cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--LabApp.expose_app_in_browser=True', '--ServerApp.port_retries=0', f'--ServerApp.root_dir={root}']
+        cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--LabApp.expose_app_in_browser=True', '--ServerApp.port_retries=0', f'--ServerApp.root_dir={root}',
+               '--MappingKernelManager.cull_idle_timeout=600', '--MappingKernelManager.cull_interval=60', '--ServerApp.shutdown_no_activity_timeout=600'] # if we are killed, it does not stay for ever
         if is_root(): cmd.append('--allow-root')
         self.log = own/'server.log'
         self.process = subprocess.Popen(cmd, cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=open(self.log, 'w'), stderr=subprocess.STDOUT, start_new_session=True)
@@ -214,6 +215,7 @@ async def run_notebook(browser, server, name, n, pictures, timeout):
 async def run_many(names, root, own, a):
     "All notebooks, `a.jobs` at a time; gives how many failed, or None if there is no browser."
     if not async_playwright: return print("playwright is missing, so nothing was tested: pip install -e '.[dev]'", file=sys.stderr)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel) # so that the server ends with us
     async with async_playwright() as p:
         own_browser = Path(p.chromium.executable_path)
         path = own_browser if own_browser.exists() else next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
@@ -250,7 +252,8 @@ def main():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
         root, own, start = Path(tmp).resolve()/'akr', Path(tmp).resolve()/'own', time.time()
         names = copy_all(a.notebooks, root)
-        failed = asyncio.run(run_many(names, root, own, a))
+        try: failed = asyncio.run(run_many(names, root, own, a))
+        except (asyncio.CancelledError, KeyboardInterrupt): sys.exit('stopped')
     if failed is None: return 3
     print(f'{len(names)} notebooks, {failed} failed, {time.time()-start:.0f} s')
     return int(bool(failed))
