@@ -6,6 +6,7 @@ Without a name: every notebook of nbs/. A copy is run; the checkout stays as it 
 nbdev_export(), are left out. One line a notebook; exit code 1 if one of them fails, 3 if there is no browser.
 """
 import argparse, asyncio, json, os, re, secrets, shutil, signal, socket, subprocess, sys, tempfile, time
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -208,7 +209,7 @@ async def run_notebook(browser, server, name, n, pictures, timeout):
         try:
             if pictures: await take_pictures(page, pictures/re.sub(r'\W', '_', name.removeprefix('nbs/').removesuffix('.ipynb')))
         except PlaywrightError as e: print(f'no picture of {name}: {e}', file=sys.stderr)
-        await context.close()
+        with suppress(PlaywrightError): await context.close()
         for s in await asyncio.to_thread(server.ask, 'sessions'):
             if s['path'] == name: await asyncio.to_thread(server.ask, f"sessions/{s['id']}", 'DELETE') # its kernel ends, and frees its memory
 
