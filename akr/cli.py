@@ -33,7 +33,7 @@ from .config import AFTER, BLENDS, COMPILE, DATA_DEFAULTS, EXEMPLARS, METHODS, P
 from .learner import LossError
 from .log import LOGS
 from .compare import PRESETS, compare, plan, to_markdown
-from .bench import AGAINST, bench
+from .bench import AGAINST, RACED, bench
 from .run import Run, evaluate_run, predict, resume, run_metrics, train
 
 # %% ../nbs/90_cli.ipynb #5e496de5
@@ -272,11 +272,13 @@ def add_bench(sub)->None: # `sub`: from `add_subparsers`
     "Add `akr bench`."
     t = sub.add_parser('bench', prog='akr bench', usage='akr bench [options]', description=BENCH_HELP, epilog=_TABLE+defaults_table())
     g = t.add_argument_group('what to time')
-    g.add_argument('--methods', nargs='+', default=['base', 'akr', 'icarl'], metavar='METHOD', help=f"Of {', '.join(METHODS)} (default: base akr icarl)")
+    g.add_argument('--methods', nargs='+', default=['base', 'akr', 'icarl'], metavar='METHOD', help=f"Of {', '.join(RACED)} (default: base akr icarl)")
     g.add_argument('--against', nargs='+', default=['plain'], metavar='NAME', help=f"{' or '.join(AGAINST)}, or both; Avalanche knows iCaRL alone, and needs pip install 'akr[bench]' (default: plain)")
     for name, default, text in (('phases', 3, 'Phases'), ('rounds', 5, 'Rounds of training in each phase'), ('steps', 4, 'Steps of a round'), ('workers', 2, "Workers of each of the others' DataLoaders")):
         g.add_argument(f'--{name}', type=int, default=default, metavar='N', help=f'{text} (default: {default})')
     g.add_argument('--grow', action='store_true', help='Also how the cost grows with the classes seen, the memory and the image size')
+    g.add_argument('--settings', action='store_true', help='Also bfloat16 and float32, compiled and not')
+    g.add_argument('--whole', action='store_true', help='Also start-up, and memory of one epoch of every phase, in processes of their own')
     g = t.add_argument_group('how')
     g.add_argument('--out', metavar='FILE', help='Write all that was measured there, as JSON')
     g.add_argument('--threads', type=int, metavar='N', help='CPU threads (default: as PyTorch chooses)')
@@ -442,7 +444,7 @@ def do_bench(
     given = {f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}
     where = {k: given.pop(k) for k in ('data_dir', 'size') if k in given} | dict(download=a.download, cache_dir=a.cache_dir)
     if a.threads is not None: torch.set_num_threads(at_least(a.threads, 1, '--threads'))
-    bench(given.pop('data', 'cifar100'), a.methods, a.against, a.device, a.phases, a.rounds, a.steps, a.workers, a.grow, a.out, where=where, **given)
+    bench(given.pop('data', 'cifar100'), a.methods, a.against, a.device, a.phases, a.rounds, a.steps, a.workers, a.grow, a.settings, a.whole, a.out, where=where, **given)
     return 0
 
 # %% ../nbs/90_cli.ipynb #78ac5ad9
