@@ -166,6 +166,13 @@ class Attentive(Mixup):
 
 # %% ../nbs/40_blend.ipynb #8a565ea2
 @patch
+def bounded(self:Attentive,
+    shift:Tensor # Of the log-odds, of any shape
+)->Tensor: # Of the same shape, within `max_shift`
+    "The shift of the log-odds, kept within the bound if there is one."
+    return self.max_shift*torch.tanh(shift/self.max_shift) if self.max_shift else shift
+
+@patch
 def forward(self:Attentive,
     x:Tensor, # Images (b,c,h,w), float32
     y:Tensor, # Labels (b,), int64
@@ -178,8 +185,7 @@ def forward(self:Attentive,
     j = pairs(is_exemplar, self.pairing, g)
     logits = beta_logits(self.alpha, len(x), g)
     s = self.scorer(*(f.detach() for f in change())) # (b,)
-    shift = s - s[j]
-    if self.max_shift: shift = self.max_shift*torch.tanh(shift/self.max_shift)
+    shift = self.bounded(s - s[j])
     pull = shift if self.objective == 'help' else 2*shift.detach() - shift # same value, reversed gradient
     a = torch.sigmoid(logits*self.prior + pull)
     return Blend(mix(x, a, j), y, y[j], a, shift)

@@ -88,6 +88,14 @@ def _sigmoid(self:ReplayLoss, z, blend, before)->tuple: # C, D or None
         c = c - (label_entropy(blend)*mixed).mean()/n
     return c, (binary(z[:, :old], q) if old and not fixed else None)
 
+# %% ../nbs/50_loss.ipynb #0ebecd11
+@patch
+def probabilities(self:ReplayLoss,
+    logits:Tensor # (b,n)
+)->Tensor: # (b,n), rows sum to 1
+    "The probabilities (b,n) that logits (b,n) stand for, when a network was trained with this loss."
+    return logits.softmax(1) if self.kind == 'softmax' else F.normalize(logits.sigmoid(), p=1)
+
 # %% ../nbs/50_loss.ipynb #4a5a5d8f
 @patch
 def __call__(self:ReplayLoss,

@@ -30,10 +30,10 @@ from .core import InputError, at_least, generator, load_json, load_tensors, pick
 from .data import TORCHVISION, Dataset, decode_all, load_data
 from .stream import Stream
 from .augment import Augment
-from .memory import class_means, nearest, quota
+from .memory import quota
 from .metrics import per_class, summary, top1
 from .config import Config, config_sizes
-from .learner import Learner, evaluate
+from .learner import Learner, answers, evaluate
 from .store import Stop, damage, save_folder, set_aside
 from .log import Clock, JsonLines, epoch_event, phase_event, watchers, watching
 
@@ -589,8 +589,5 @@ def predict(
     if not done: raise InputError(f"the run in {str(path)!r} has no finished phase yet")
     if phase is not None and not 1 <= phase <= done: raise InputError(f"the run in {str(path)!r} has the phases 1 to {done}, no phase {phase}")
     x, l = _as_input(run, images).to(device), run.learner((phase or done)-1, device)
-    out = [l.prev(l.augment.plain(b)) for b in x.split(512)]
-    logits, means = torch.cat([o.logits for o in out]), class_means(l.prev.features, l.memory, l.augment)
-    p = logits.softmax(1) if run.cfg.loss == 'softmax' else logits.sigmoid()/logits.sigmoid().sum(1, keepdim=True)
-    nme = None if means is None else torch.cat([nearest(o.features, means).argmin(1) for o in out])
-    return p, nme, run.info['class_names'][:l.net.n_classes]
+    logits, nme = answers(l.prev, l.memory, l.augment, x)
+    return l.loss.probabilities(logits), nme, run.info['class_names'][:l.net.n_classes]
