@@ -21,8 +21,10 @@ SETTINGS = { # of JupyterLab: every cell is on the page, and nothing is fetched 
     'apputils-extension/notification': {'fetchNews': 'false', 'checkForUpdates': False},
 }
 SIZE = dict(width=1100, height=1400)
+SILENCE = 90 # seconds without a first answer from the kernel, after which the notebook is opened once more
 
 class Failed(Exception): "A notebook does not do what it should."
+class Silent(Failed): "No cell of it was run at all, which may be JupyterLab's fault and not the notebook's."
 
 # The copy
 
@@ -96,7 +98,7 @@ class Server:
 
 STATE = r"""() => {
   const text = e => e ? e.innerText.trim() : '';
-  const book = window.jupyterapp?.shell.currentWidget?.content;
+  const panel = window.jupyterapp?.shell.currentWidget, book = panel?.content, kernel = panel?.context?.sessionContext?.session?.kernel;
   const cells = (book?.widgets || []).filter(w => w.model.type == 'code').map(w => {
     const out = [...Array(w.model.outputs.length).keys()].map(k => w.model.outputs.get(k));
     const views = out.filter(o => 'application/vnd.jupyter.widget-view+json' in o.data);
@@ -109,7 +111,8 @@ STATE = r"""() => {
       if (!n.parentElement.closest('code, pre, mjx-container') && /\$\$|\\[a-zA-Z]+\{/.test(n.data)) found.push(n.data.trim());
     return found; };
   const lost = i => i.getAttribute('src') && i.complete && !i.naturalWidth && new URL(i.src, location).origin == location.origin;
-  return {cells, dialog: text(document.querySelector('.jp-Dialog-content')), idle: !['', 'No Kernel'].includes(text(document.querySelector('.jp-KernelName'))) && document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status == 'idle',
+  return {cells, dialog: text(document.querySelector('.jp-Dialog-content')), kernel: kernel ? `${kernel.status}, ${kernel.connectionStatus}` : 'none',
+    idle: kernel?.status == 'idle' && kernel.connectionStatus == 'connected' && document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status == 'idle',
     images: [...document.querySelectorAll('.jp-NotebookPanel img')].filter(lost).map(i => i.getAttribute('alt') || i.src),
     formulas: [...document.querySelectorAll('.jp-NotebookPanel :is(mjx-merror, mjx-container mtext[mathcolor=red])')].map(e => e.textContent).concat(raw())}; }"""
 
@@ -138,12 +141,16 @@ async def run_all(page, n, timeout):
     "Run all cells by the menu; every one of them must have run, and its output must be shown."
     await page.click('.lm-MenuBar-item:has-text("Run")')
     await page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
-    last = {}
+    last, begin = {}, time.time()
     async def done():
         last.update(await page.evaluate(STATE))
         if why := trouble(last): raise Failed(why)
+        if time.time() > begin + SILENCE and not any(c['count'] for c in last['cells']): raise Silent(f'no cell was run within {SILENCE} s: {stand()}')
         return len(last['cells']) == n and last['idle'] and all(c['count'] and not c['waits'] for c in last['cells'])
-    def why(): return f"not at its end after {timeout:.0f} s: {[k+1 for k,c in enumerate(last['cells']) if c['waits'] or not c['count']][:5]} of {n} code cells did not finish"
+    def stand():
+        waiting, never = ([k+1 for k,c in enumerate(last['cells']) if c['waits'] == w and (w or not c['count'])] for w in (True, False))
+        return f"of {n} code cells {waiting[:5]}... ({len(waiting)}) wait, {never[:5]}... ({len(never)}) were never asked for; kernel {last['kernel']}"
+    def why(): return f'not at its end after {timeout:.0f} s: {stand()}'
     await until(done, timeout, why)
     async def shown(): # images, formulas and widgets come a little later than the kernel's answer
         last.update(await page.evaluate(STATE))
@@ -233,8 +240,12 @@ async def run_many(names, root, own, a):
                 nonlocal failed
                 for name,n in todo:
                     start = time.time()
-                    run = run_notebook(browser, server, name, n, a.pictures, a.timeout)
-                    try: verdict, said = 'ok', await asyncio.wait_for(run, a.timeout + 300)
+                    run = lambda: asyncio.wait_for(run_notebook(browser, server, name, n, a.pictures, a.timeout), a.timeout + 300)
+                    try:
+                        try: verdict, said = 'ok', await run()
+                        except Silent as e: # seen once in some hundred: the page's first question never reached the kernel
+                            print(f'again: {name}: {e}', file=sys.stderr, flush=True)
+                            verdict, said = 'ok', f'{await run()}, at the second try'
                     except (Failed, PlaywrightError, OSError, asyncio.TimeoutError) as e: verdict, said, failed = 'FAILED', ' '.join(str(e).split())[:400] or type(e).__name__, failed+1
                     print(f'{verdict:6} {time.time()-start:6.1f} s  {name}: {said}', flush=True)
             await asyncio.gather(*(worker() for _ in range(a.jobs)))

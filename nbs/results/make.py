@@ -33,7 +33,10 @@ PROTOCOLS = dict(
         **METHODS,
         'AKR, prior': '--method akr --prior',
         'AKR, no prior': '--method akr --no-prior',
-        'AKR, prior, challenge': '--method akr --prior --objective challenge'}),
+        'AKR, prior, challenge': '--method akr --prior --objective challenge',
+        # does bfloat16 cost accuracy? The same as above, but for the precision
+        'Base, bfloat16': '--method base --precision bfloat16',
+        'AKR, bfloat16': '--method akr --prior --precision bfloat16'}),
     # the published methods on the same protocol; the sigmoid loss of iCaRL is a mean over classes and needs a higher rate
     methods=dict(data='cifar100', settings=SMALL, variants={
         'Fine-tuning': '--method finetune --memory 0',
