@@ -149,6 +149,7 @@ class Config:
     def __post_init__(self):
         if self.blend is None and self.method in METHODS: object.__setattr__(self, 'blend', METHODS[self.method]['blend'])
         for name in ('alpha', 'milestones'): object.__setattr__(self, name, tuple(getattr(self, name)))
+        if isinstance(self.order, (list, tuple)): object.__setattr__(self, 'order', ','.join(map(str, self.order)))
         check_config(self)
     def to_dict(self)->dict: return asdict(self)
     @classmethod

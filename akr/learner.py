@@ -9,6 +9,7 @@ __all__ = ['seeded', 'make_net', 'make_blender', 'make_loss', 'lr_factor', 'Weig
 # %% ../nbs/70_learner.ipynb #2b2383ab
 import math
 import time
+from collections.abc import Callable
 
 import torch
 from fastcore.basics import patch
@@ -250,7 +251,7 @@ def let_go(self:Learner)->None:
 @patch
 def learn(self:Learner,
     phase:Phase, # The new data
-    on_epoch=None, # Called after each epoch with its number, from 0, and what `run_epoch` gave
+    on_epoch:Callable=None, # Called after each epoch with its number, from 0, and what `run_epoch` gave
     saved:tuple=None # To go on within a phase: tensors of `state`, what `run_epoch` gave so far (list), seconds so far
 )->dict: # 'epochs' (a list of what `run_epoch` gave), 'seconds': {'train', 'herding'}, 'images_per_second'
     "Learn one phase from its start, or from a saved epoch, to its end."

@@ -170,7 +170,7 @@ def class_means(
     f, # Images (b,c,h,w), float32, normalised -> features (b,d), e.g. `net.features` in evaluation mode
     memory:Memory, # Its exemplars are averaged
     augment:Augment # Normalises; where it mirrors (`augment.flip`), the mirrored exemplars count as well
-)->Tensor: # (n,d), unit rows; None without exemplars
+)->Tensor|None: # (n,d), unit rows; None without exemplars
     "The mean feature of each class over its exemplars: (n,d), unit rows, or None without exemplars (iCaRL, algorithm 1)."
     if not len(memory): return None
     x, views = memory.x, (False, True) if augment.flip else (False,)

@@ -28,7 +28,10 @@ METHODS = {'Base': '--method base', 'Mixup': '--method mixup'}
 SMALL = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --warmup 10 --batch 64 --lr 0.1 --precision float32'
 PROTOCOLS = dict(
     # the command's defaults, about forty seconds a run on one core
-    digits=dict(data='digits', settings='', variants={'Without memory': '--method base --memory 0', **METHODS, 'AKR': '--method akr'}),
+    digits=dict(data='digits', settings='', variants={
+        'Without memory': '--method base --memory 0', **METHODS, 'AKR': '--method akr',
+        # with these it is `akr compare --preset quick`
+        'iCaRL': '--method icarl', 'BiC': '--method bic', 'LUCIR': '--method lucir', 'WA': '--method wa', 'Mnemonics': '--method mnemonics'}),
     small_cifar100=dict(data='cifar100', settings=SMALL, variants={
         **METHODS,
         'AKR, prior': '--method akr --prior',
