@@ -460,15 +460,22 @@ def measure_process(
     return dict(seconds=round(seconds, 2), peak_mib=round(peak*unit/2**20), code=code)
 
 # %% ../nbs/87_bench.ipynb #847760d8
+_NEEDS = dict(plain='torchvision.transforms', avalanche='avalanche.training.supervised.icarl') # what a program imports to do their work
+
 def processes(
     cfg:Config, # Its data are named, as `akr train` reads them itself
-    where:dict # `data_dir`, `size`, `cache_dir` of `load_data`
-)->dict: # What -> `measure_process` of it; three times for the imports
+    where:dict, # `data_dir`, `size`, `cache_dir` of `load_data`
+    against:list=() # Whose imports are measured as well: 'plain', 'avalanche'
+)->dict: # What -> `measure_process` of it; five times for the imports, by turns
     "Start-up, and memory of one epoch of every phase."
+    modules = ['torch', 'akr.run', *(_NEEDS[a] for a in against)]
+    start = {f'import {m}': [] for m in modules}
+    for _ in range(5):
+        for m in modules: start[f'import {m}'].append(measure_process([sys.executable, '-c', f'import {m}']))
     with tempfile.TemporaryDirectory() as d:
         c = replace(whole_paths(cfg), epochs=1, warmup=0, schedule='onecycle', milestones=(), data_dir=where.get('data_dir'), size=where.get('size'))
         argv = ['-m', 'akr', 'train', '--config', save_json(Path(d)/'config.json', c.to_dict()), '--out', Path(d)/'run', '--quiet', *(['--cache', where['cache_dir']] if where.get('cache_dir') else [])]
-        return {f'import {m}': [measure_process([sys.executable, '-c', f'import {m}']) for _ in range(3)] for m in ('torch', 'akr.run')} | {'one epoch of every phase': [measure_process([sys.executable, *argv])]}
+        return start | {'one epoch of every phase': [measure_process([sys.executable, *argv])]}
 
 # %% ../nbs/87_bench.ipynb #fdf27692
 AGAINST = ('plain', 'avalanche')
@@ -528,7 +535,7 @@ def bench(
         axes = dict(classes=[20, 50, 100, 200], memory=[20, 200, 1000, 4000], size=[8, 16, 32, 48])
         result['growth'] = [r for axis, values in axes.items() for r in growth(cfg, axis, values, device=place)]
     if settings: result['precision'] = race_settings(cfg, stream, rounds, steps)
-    if whole: result['process'] = processes(cfg, where)
+    if whole: result['process'] = processes(cfg, where, against)
     if out: save_json(out, result)
     return result
 
