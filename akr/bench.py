@@ -40,6 +40,7 @@ from .memory import herd_classes
 from .metrics import hits
 from .config import Config, config_sizes, configure
 from .learner import Learner, evaluate, make_blender, make_loss, make_net
+from .pack import measure_jobs
 from .run import pick_compile, whole_paths
 
 # %% ../nbs/87_bench.ipynb #c3316a34
@@ -497,11 +498,12 @@ def bench(
     grow:bool=False, # The growth curves as well?
     settings:bool=False, # Precisions and compiler as well?
     whole:bool=False, # Memory and start-up of processes as well, among them one epoch of every phase?
+    pack:bool=False, # How much 1, 2, 4, ... runs at once do together as well?
     out=None, # A JSON file to write
     say=print, # Told each ratio
     where:dict=None, # `data_dir`, `size`, `download`, `cache_dir` of `load_data`
     **given # Fields of `Config`
-)->dict: # 'machine', 'versions', 'settings', 'methods' (name -> rows of `race`, 'ratios', and 'parts' of a step of a further phase, if there is one), 'herding'; 'growth', 'precision', 'process'
+)->dict: # 'machine', 'versions', 'settings', 'methods' (name -> rows of `race`, 'ratios', and 'parts' of a step of a further phase, if there is one), 'herding'; 'growth', 'precision', 'process', 'pack'
     "Time akr against others, by turns."
     for a in against: one_of(a, AGAINST, 'contender')
     for m in methods: one_of(m, RACED, 'method to time')
@@ -536,6 +538,7 @@ def bench(
         result['growth'] = [r for axis, values in axes.items() for r in growth(cfg, axis, values, device=place)]
     if settings: result['precision'] = race_settings(cfg, stream, rounds, steps)
     if whole: result['process'] = processes(cfg, where, against)
+    if pack: result['pack'] = measure_jobs(replace(cfg, data_dir=where.get('data_dir'), size=where.get('size')), str(place), cache_dir=where.get('cache_dir'))
     if out: save_json(out, result)
     return result
 

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['MAIN', 'THEMES', 'MAIN_HELP', 'TRAIN_HELP', 'COMPARE_HELP', 'BENCH_HELP', 'EVAL_HELP', 'PLOT_HELP', 'PREDICT_HELP',
            'DATA_HELP', 'VALUES', 'MODELS', 'PAPER_METHODS', 'PAPER_ORDERS', 'PAPER_PAIRINGS', 'COMMANDS', 'Help',
-           'Parser', 'parse', 'options', 'number', 'number_or_auto', 'shown', 'help_text', 'add_setting', 'add_place',
+           'Parser', 'parse', 'options', 'number', 'number_or', 'shown', 'help_text', 'add_setting', 'add_place',
            'defaults_table', 'add_train', 'add_compare', 'add_bench', 'completion', 'PrintCompletion', 'make_parser',
-           'run_name', 'percent', 'report', 'parse_order', 'settings_from', 'do_train', 'do_compare', 'do_bench',
-           'do_eval', 'figures', 'do_plot', 'do_predict', 'do_data', 'make_paper_parser', 'paper_config', 'do_paper',
-           'is_paper', 'run_command', 'main']
+           'run_name', 'percent', 'report', 'settings_from', 'do_train', 'do_compare', 'do_bench', 'do_eval', 'figures',
+           'do_plot', 'do_predict', 'do_data', 'make_paper_parser', 'paper_config', 'do_paper', 'is_paper',
+           'run_command', 'main']
 
 # %% ../nbs/90_cli.ipynb #cf691efc
 import argparse
@@ -18,6 +18,7 @@ import json
 import re
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import NoReturn
@@ -77,10 +78,14 @@ def number(s:str): # int or float
     try: return int(s)
     except ValueError: return float(s)
 
-def number_or_auto(s:str): # int or 'auto'
-    "A whole number, or the word auto."
-    if s == 'auto' or s.isdecimal(): return s if s == 'auto' else int(s)
-    raise argparse.ArgumentTypeError(f'must be a whole number or auto, not {s!r}')
+def number_or(
+    word:str # What else is accepted
+)->Callable: # of a str: int, or the word
+    "For `argparse`: a whole number, or a word."
+    def read(s:str):
+        if s == word or s.isdecimal(): return s if s == word else int(s)
+        raise argparse.ArgumentTypeError(f'must be a whole number or {word}, not {s!r}')
+    return read
 
 def shown(v)->str: # on or off, the parts of a tuple, or the value itself
     "A setting's value as the help has it."
@@ -210,7 +215,7 @@ def add_train(sub)->None: # `sub`: from `add_subparsers`
     docs['batch'] += '; auto: as many, halved until they fit the GPU'
     def group(title, names):
         g = t.add_argument_group(title)
-        for n in names: add_setting(g, left.pop(n), docs[n], **(dict(type=number_or_auto) if n == 'batch' else {}))
+        for n in names: add_setting(g, left.pop(n), docs[n], **(dict(type=number_or('auto')) if n == 'batch' else {}))
     group('what to learn', MAIN)
     g = t.add_argument_group('where')
     g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
@@ -249,7 +254,7 @@ def add_compare(sub)->None: # `sub`: from `add_subparsers`
     g.add_argument('--seeds', nargs='+', type=int, metavar='N', help='Seeds')
     g = t.add_argument_group('how')
     g.add_argument('--out', metavar='DIR', help='Folder of the runs and the table (default: runs/compare-PRESET)')
-    g.add_argument('--jobs', type=int, metavar='N', help='Runs at once (default: one for each CPU core, or four for each GPU)')
+    g.add_argument('--jobs', type=number_or('measure'), metavar='N|measure', help='Runs at once, or measure it (default: one for each CPU core; on a GPU four, or measured if the whole takes longer than ten minutes)')
     g.add_argument('--threads', type=int, metavar='N', help='CPU threads of each run (default: the cores are shared out)')
     g.add_argument('--dry-run', action='store_true', help='Say what it would cost, and stop')
     add_place(g)
@@ -279,6 +284,7 @@ def add_bench(sub)->None: # `sub`: from `add_subparsers`
     g.add_argument('--grow', action='store_true', help='Also how the cost grows with the classes seen, the memory and the image size')
     g.add_argument('--settings', action='store_true', help='Also bfloat16 and float32, compiled and not')
     g.add_argument('--whole', action='store_true', help='Also start-up, and memory of one epoch of every phase, in processes of their own')
+    g.add_argument('--pack', action='store_true', help='Also how much 1, 2, 4, ... runs at once do together')
     g = t.add_argument_group('how')
     g.add_argument('--out', metavar='FILE', help='Write all that was measured there, as JSON')
     g.add_argument('--threads', type=int, metavar='N', help='CPU threads (default: as PyTorch chooses)')
@@ -389,11 +395,6 @@ def report(
     print(f"  {'forgetting (points)':44}{points[0]:>10}{points[1]:>10}")
 
 # %% ../nbs/90_cli.ipynb #da2c1a23
-def parse_order(text:str)->list[int]: # Class numbers
-    "'3,1,2' as a list of class numbers."
-    try: return [int(s) for s in text.split(',')]
-    except ValueError: raise InputError(f"an order given as a list must hold class numbers, like 3,1,2, not {text!r}") from None
-
 def settings_from(
     file, # JSON: a run's config.json, or settings alone
     given:dict # Settings that win
@@ -411,7 +412,6 @@ def do_train(
     given = {f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}
     where = dict(device=a.device, progress=False if a.quiet else None, download=a.download, cache_dir=a.cache_dir, save_every=a.save_every, deterministic=a.deterministic)
     where['watch'] = [] if a.log is None else [LOGS[one_of(a.log, LOGS, 'log')]()]
-    if ',' in given.get('order', ''): given['order'] = parse_order(given['order'])
     if a.resume is not None:
         odd = sorted(set(given)-{'data_dir'}) + ['out']*(a.out is not None) + ['config']*(a.config is not None)
         if odd: raise InputError(f"--resume goes on with the run's own settings: leave out {', '.join('--'+o.replace('_', '-') for o in odd)}")
@@ -429,8 +429,7 @@ def do_compare(
 )->int: # Exit code
     "`akr compare`"
     given = {f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}
-    orders = a.orders and [parse_order(o) if ',' in o else o for o in a.orders]
-    out, cells = Path(a.out or f'runs/compare-{a.preset}'), plan(a.preset, a.methods, a.schemes, orders, a.seeds, **given)
+    out, cells = Path(a.out or f'runs/compare-{a.preset}'), plan(a.preset, a.methods, a.schemes, a.orders, a.seeds, **given)
     rows, failed = compare(cells, out, a.device, a.jobs, a.threads, a.dry_run, False if a.quiet else None, a.download, a.cache_dir)
     if not a.quiet and (rows or not a.dry_run): print(to_markdown(rows) + f"\n{len(rows)} of {len(cells)} runs are finished; table.md, table.csv, table.json and figures are in {out}")
     if failed: print('These failed, and the same command tries them again:\n  ' + '\n  '.join(f'{k}: {v}' for k, v in failed.items()), file=sys.stderr)
@@ -444,7 +443,7 @@ def do_bench(
     given = {f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}
     where = {k: given.pop(k) for k in ('data_dir', 'size') if k in given} | dict(download=a.download, cache_dir=a.cache_dir)
     if a.threads is not None: torch.set_num_threads(at_least(a.threads, 1, '--threads'))
-    bench(given.pop('data', 'cifar100'), a.methods, a.against, a.device, a.phases, a.rounds, a.steps, a.workers, a.grow, a.settings, a.whole, a.out, where=where, **given)
+    bench(given.pop('data', 'cifar100'), a.methods, a.against, a.device, a.phases, a.rounds, a.steps, a.workers, a.grow, a.settings, a.whole, a.pack, a.out, where=where, **given)
     return 0
 
 # %% ../nbs/90_cli.ipynb #78ac5ad9
@@ -545,7 +544,7 @@ def paper_config(
     order = PAPER_ORDERS.get(a.order, a.order)
     return configure(**{**PAPER, **dict(
         data=a.data, data_dir=a.data_dir, method=method, depth=int(a.c.removeprefix('resnet')),
-        order=parse_order(order) if ',' in order else order, base=a.init_base, step=a.inc, memory=a.memory,
+        order=order, base=a.init_base, step=a.inc, memory=a.memory,
         alpha=a.alpha, pairing=PAPER_PAIRINGS[a.mp], epochs=a.e, warmup=a.wp, milestones=[a.wp+s for s in a.sc],
         attention_lr=a.alr, attention_schedule=bool(a.lrds), attention_reg=a.arl, normalise=bool(a.fn), seed=a.seed)})
 

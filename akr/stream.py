@@ -37,10 +37,13 @@ ORDERS = dict(natural=lambda n: list(range(n)), fgp=_fgp, lucir=_lucir, icarl=_i
 
 # %% ../nbs/15_stream.ipynb #8517a1b4
 def class_order(
-    order, # 'natural', 'fgp', 'lucir', 'icarl', 'seed:K', or a list of class numbers
+    order, # 'natural', 'fgp', 'lucir', 'icarl', 'seed:K', or class numbers, as a list or like '3,1,2'
     n:int # Number of classes
 )->list[int]: # The classes 0 to n-1, in the order in which they come
     "The order in which `n` classes come, by name or as a list."
+    if isinstance(order, str) and ',' in order:
+        try: order = [int(c) for c in order.split(',')]
+        except ValueError: raise InputError(f"an order given as a list must hold class numbers, like 3,1,2, not {order!r}") from None
     if isinstance(order, (list, tuple)):
         try: numbers = [index(c) for c in order]
         except TypeError: numbers = None
