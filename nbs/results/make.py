@@ -47,9 +47,9 @@ PROTOCOLS = dict(
         'BiC': '--method bic',
         'LUCIR': '--method lucir',
         'WA': '--method wa',
-        'Mnemonics': '--method mnemonics --pixel-lr 1', # the default when it was run
-        'Mnemonics, one level': '--method mnemonics --level means',
-        'Mnemonics, small steps': '--method mnemonics --pixel-lr 0.2',
+        'Mnemonics': '--method mnemonics',
+        'Mnemonics, steps of 1': '--method mnemonics --pixel-lr 1', # the default at first
+        'Mnemonics, one level': '--method mnemonics --pixel-lr 1 --level means',
         'Base, half first': '--method base --base 6 --step 3',
         'LUCIR, half first': '--method lucir --base 6 --step 3',
         'Mnemonics, half first': '--method mnemonics --base 6 --step 3',
