@@ -71,7 +71,7 @@ def learn_pixels(
     g:torch.Generator, # For the batches, on the device of the images
     level:str='bilevel', # 'bilevel', or 'means': the one level of the released code
     steps:int=50, # Steps of Adam
-    lr:float=1., # In grey levels a step
+    lr:float=.2, # In grey levels a step
     inner_lr:float=.01, # Of the network's step, with 'bilevel'
     batch:int=128 # Images of a step, and with 'bilevel' exemplars; 'means' takes all exemplars
 )->tuple[Tensor, list[float]]: # exemplars (m,c,h,w) uint8, the loss of each step
