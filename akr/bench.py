@@ -29,7 +29,6 @@ import torch.nn as nn
 from fastcore.basics import patch
 from matplotlib.patches import Patch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
-from torchvision import transforms as T
 
 from .core import InputError, at_least, generator, one_of, pick_device, save_json, versions
 from .plot import Figure
@@ -86,6 +85,7 @@ class Pictures(Dataset):
 
 def pil(x)->list: # Images (b,c,h,w), uint8
     "PIL images of a uint8 tensor (b,c,h,w)."
+    from torchvision import transforms as T # which takes a second to import
     to = T.ToPILImage()
     return [to(i) for i in x.cpu()]
 
@@ -97,6 +97,7 @@ class PlainLoop:
         stream:Stream, # On the device
         workers:int=2 # Of each `DataLoader`
     ):
+        from torchvision import transforms as T
         d, (c, h, w), self.cfg, self.stream, self.t = stream.data, stream.data.shape, cfg, stream, -1
         self.device, self.workers, self.kept, self.prev = d.x_train.device, workers, [], None
         self.means = None
@@ -224,6 +225,7 @@ class Avalanche:
         workers:int=2 # Of its `DataLoader`s
     ):
         try:
+            from torchvision import transforms as T
             from avalanche.benchmarks import nc_benchmark
             from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
             from avalanche.training.supervised.icarl import ICaRL

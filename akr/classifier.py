@@ -98,7 +98,7 @@ def partial_fit(self:IncrementalClassifier,
     if y.ndim != 1 or y.dtype.kind not in 'iuUO' or (y.dtype.kind == 'O' and not all(isinstance(v, str) for v in y)): raise InputError(f"labels must be a list of strings or of whole numbers, not {y.dtype} of shape {y.shape}")
     y = y.astype(str) if y.dtype.kind == 'O' else y
     known = self.classes_ if hasattr(self, 'classes_') else y[:0]
-    if len(known) and (known.dtype.kind == 'U') != (y.dtype.kind == 'U'): raise InputError(f"the labels so far are {'strings' if known.dtype.kind == 'U' else 'whole numbers'}, like {known[0]!r}; {y[0]!r} is not")
+    if len(known) and (known.dtype.kind == 'U') != (y.dtype.kind == 'U'): raise InputError(f"the labels so far are {'strings' if known.dtype.kind == 'U' else 'whole numbers'}, like {known[:1].tolist()[0]!r}; {y[:1].tolist()[0]!r} is not")
     x = to_images(X, self.size)
     if len(x) != len(y): raise InputError(f"{len(x)} images have {len(y)} labels")
     every = np.concatenate([known, np.setdiff1d(y, known)]) # the new ones sorted among themselves
@@ -177,12 +177,14 @@ def save(self:IncrementalClassifier,
     path = _settled(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())) and not (path/'classifier.json').is_file():
         raise InputError(f"{str(path)!r} is in use, and not by a saved classifier: choose another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
     new, old = (path.with_name(f'.{path.name}.{k}') for k in ('new', 'old'))
-    for d in (new, old): shutil.rmtree(d, ignore_errors=True)
-    save_folder(new, write) # the old one stays until the new one is whole
-    if path.exists(): path.rename(old)
-    new.rename(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for d in (new, old): shutil.rmtree(d, ignore_errors=True)
+        save_folder(new, write) # the old one stays until the new one is whole
+        if path.exists(): path.rename(old)
+        new.rename(path)
+    except OSError as e: raise InputError(f"the folder {str(path)!r} cannot be written: {e.strerror or e}") from None
     shutil.rmtree(old, ignore_errors=True)
     return path
 
@@ -236,7 +238,7 @@ def export_onnx(self:IncrementalClassifier,
 )->Path: # `path`
     "Write the trained classifier as an ONNX model: input `images` (n,3,size,size) uint8, output `probabilities` (n,classes); the labels are in its metadata."
     try: import onnx, onnxscript # noqa: the exporter of PyTorch needs both
-    except ImportError: raise InputError("the export to ONNX needs two more packages: pip install onnx onnxscript") from None
+    except ImportError: raise InputError("the export to ONNX needs two more packages: pip install 'akr[onnx]'") from None
     m, example = self.module(), torch.zeros(2, 3, self.size, self.size, dtype=torch.uint8)
     program = torch.onnx.export(m, (example,), dynamo=True, input_names=['images'], output_names=['probabilities'], dynamic_shapes=dict(images={0: torch.export.Dim('n')}), verbose=False)
     program.model.metadata_props['classes'] = '\n'.join(map(str, self.classes_.tolist()))

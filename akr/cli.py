@@ -13,8 +13,10 @@ __all__ = ['MAIN', 'THEMES', 'MAIN_HELP', 'TRAIN_HELP', 'COMPARE_HELP', 'BENCH_H
 
 # %% ../nbs/90_cli.ipynb #cf691efc
 import argparse
+import contextlib
 import difflib
 import json
+import os
 import re
 import sys
 import textwrap
@@ -30,7 +32,8 @@ from . import __version__
 from .core import InputError, at_least, load_json, one_of
 from .data import check_folder
 from .plot import plot_accuracy, plot_matrix, plot_weights
-from .config import AFTER, BLENDS, COMPILE, DATA_DEFAULTS, EXEMPLARS, METHODS, PAPER, SCHEDULES, Config, configure
+from .stream import ORDERS
+from .config import CHOICES, DATA_DEFAULTS, METHODS, PAPER, Config, configure
 from .learner import LossError
 from .log import LOGS
 from .compare import PRESETS, compare, plan, to_markdown
@@ -54,7 +57,12 @@ class Help(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     "An `ArgumentParser` whose errors are one sentence and exit code 2."
     def __init__(self, *args, **kw): super().__init__(*args, formatter_class=Help, allow_abbrev=False, **kw)
-    def error(self, message:str)->NoReturn: self.exit(2, f"{self.prog}: {message}\n")
+    def error(self, message:str)->NoReturn:
+        for kind, words in (('int', 'a whole number'), ('float', 'a number')): message = message.replace(f'invalid {kind} value: ', f'must be {words}, not ')
+        if m := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            near = difflib.get_close_matches(m[1], re.findall(r"[^\s,']+", m[2]), 1)
+            message += f' (did you mean {near[0]!r}?)' if near else ''
+        self.exit(2, f"{self.prog}: {message}\n")
 
 def parse(
     parser:Parser, # One without subcommands, or with them
@@ -321,7 +329,7 @@ examples:
   akr data check photos --size 64 --json"""
 
 # %% ../nbs/90_cli.ipynb #684f312f
-VALUES = dict(data=DATA_DEFAULTS, method=METHODS, methods=METHODS, blend=BLENDS, schedule=SCHEDULES, after=AFTER, exemplars=EXEMPLARS, compile=COMPILE, log=LOGS)
+VALUES = CHOICES | dict(data=[d for d in DATA_DEFAULTS if d != 'folder'], order=ORDERS, quota=('floor', 'ceil'), methods=METHODS, orders=ORDERS, device=('auto', 'cpu', 'cuda'), log=LOGS)
 
 def completion(
     shell:str # bash, zsh, fish, tcsh
@@ -493,6 +501,8 @@ def do_predict(
     "`akr predict`"
     at_least(a.top, 1, '--top')
     p, nme, names = predict(a.run, a.images, a.phase, a.device)
+    sizes = Run(a.run).info['sizes']
+    if len(names) < sum(sizes): print(f"note: the run knows {len(names)} of its {sum(sizes)} classes at this point, and answers with one of these", file=sys.stderr)
     rows = []
     for k, (values, classes) in enumerate(zip(*(t.tolist() for t in p.topk(min(a.top, len(names)), 1)))):
         head = [dict(label=names[c], probability=round(v, 6)) for v, c in zip(values, classes)]
@@ -591,5 +601,8 @@ def main(
     except InputError as e: say(e); return 2
     except LossError as e: say(f'{e}. The finished phases are kept.'); return 1
     except torch.cuda.OutOfMemoryError as e: say(str(e).splitlines()[0]); return 1
+    except BrokenPipeError: # whoever read our output, `head` for instance, has seen enough
+        with contextlib.suppress(OSError, ValueError): os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as e: say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}"); return 2 if isinstance(e, PermissionError) else 1
     except KeyboardInterrupt as e: say(f"stopped: {e}" if str(e) else 'stopped'); return 130

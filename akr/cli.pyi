@@ -42,7 +42,7 @@ EVAL_HELP: str
 PLOT_HELP: str
 PREDICT_HELP: str
 DATA_HELP: str
-VALUES: dict[Any, Any]
+VALUES: Any
 def completion(shell: str) -> str: ...
 
 class PrintCompletion(argparse.Action):

@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, fields
 from itertools import cycle, product
@@ -342,6 +343,9 @@ def compare(
             streams[key] = Stream(ds.to(places[0]), config_sizes(c.cfg, len(ds.classes)), c.cfg.order)
         check_memory(c.cfg, streams[key].sizes)
         todo[c.name] = work(c.cfg, streams[key])
+    if not dry_run:
+        try: out.mkdir(parents=True, exist_ok=True); tempfile.TemporaryFile(dir=out).close()
+        except OSError as e: raise InputError(f"the output folder {str(out)!r} cannot be written: {e.strerror or e}") from None
     rest = {c.name: sum(todo[c.name][phases_done(c, out):]) for c in cells}
     first = next((c for c in cells if rest[c.name]), None)
     if first:
@@ -359,11 +363,10 @@ def compare(
             threads, speed = own or max(1, cores()//n), best['rate']/best['jobs']
             seconds = sum(rest.values())/speed + START*left
             say(f"measured on {places[0]}: " + ', '.join(f"{r['jobs']} job{'s'*(r['jobs'] > 1)} {r['rate']:,.0f}" for r in rows) + ' passes a second together')
-        say(f"{len(cells)} runs, {sum(v == 0 for v in rest.values())} of them finished: {sum(rest.values()):.3g} passes of an image through the network to do, "
+        say(f"{len(cells)} run{'s'*(len(cells) > 1)}, {sum(v == 0 for v in rest.values())} of them finished: {sum(rest.values()):.3g} passes of an image through the network to do, "
             f"about {duration(seconds/min(n, left))} with {n} jobs at once of {threads} thread{'s'*(threads > 1)} each on {', '.join(places)}")
     failed = {}
     if first and not dry_run:
-        out.mkdir(parents=True, exist_ok=True)
         failed = run_cells(cells, out, todo, device, n, threads, progress, ['--download']*download + (['--cache', str(cache_dir)] if cache_dir else []))
     rows, damaged = collect(cells, out)
     failed |= damaged

@@ -2,14 +2,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ['METHODS', 'BLENDS', 'SCHEDULES', 'AFTER', 'COMPILE', 'EXEMPLARS', 'LIMITS', 'DATA_DEFAULTS', 'PAPER', 'option',
-           'check_config', 'Config', 'config_sizes', 'configure']
+__all__ = ['METHODS', 'BLENDS', 'SCHEDULES', 'AFTER', 'COMPILE', 'EXEMPLARS', 'CHOICES', 'LIMITS', 'DATA_DEFAULTS', 'PAPER',
+           'option', 'check_config', 'Config', 'config_sizes', 'configure']
 METHODS: dict[Any, Any]
 BLENDS: tuple[str, ...]
 SCHEDULES: tuple[str, ...]
 AFTER: tuple[str, ...]
 COMPILE: tuple[str, ...]
 EXEMPLARS: tuple[str, ...]
+CHOICES: dict[Any, Any]
 LIMITS: dict[Any, Any]
 def option(name: str) -> str: ...
 def check_config(c: Any) -> None: ...

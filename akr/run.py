@@ -421,7 +421,7 @@ def fit(
 )->Run:
     "Learn, test and save the phases from `first` to the last; the caller holds the run's lock."
     say, todo, n = (lambda *_: None) if progress is False else tqdm.write, images_to_do(run.cfg, stream), len(stream)
-    bar = dict(total=sum(todo[first:]), unit=' images', unit_scale=True, disable=not (show_progress() if progress is None else progress))
+    bar = dict(total=sum(todo[first:]), unit=' images', unit_scale=True, disable=not (show_progress() if progress is None else progress), bar_format='{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
     _sweep(run, first)
     say(repr(stream))
     if run.info['machine']['threads'] != torch.get_num_threads() and first: say(f"note: the run was started with {run.info['machine']['threads']} CPU threads and goes on with {torch.get_num_threads()}: the last digits may differ")
@@ -525,6 +525,7 @@ def resume(
         if done == len(run.info['sizes']):
             _sweep(run, done)
             run.write_metrics()
+            say(f"{run.path} is finished: there is nothing left to learn")
             with watching([JsonLines(), *watch], run.path, past_events(run), say): return run
         stream = run.stream(device, data, **where)
         return fit(run, run.learner(done-1 if done else None, device), stream, done, progress, save_every, deterministic, watch)
