@@ -421,7 +421,7 @@ def fit(
 )->Run:
     "Learn, test and save the phases from `first` to the last; the caller holds the run's lock."
     say, todo, n = (lambda *_: None) if progress is False else tqdm.write, images_to_do(run.cfg, stream), len(stream)
-    bar = dict(total=sum(todo[first:]), unit=' images', unit_scale=True, disable=not (show_progress() if progress is None else progress), bar_format='{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
+    bar = dict(total=sum(todo[first:]), unit=' images', unit_scale=True, disable=not (show_progress() if progress is None else progress), bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
     _sweep(run, first)
     say(repr(stream))
     if run.info['machine']['threads'] != torch.get_num_threads() and first: say(f"note: the run was started with {run.info['machine']['threads']} CPU threads and goes on with {torch.get_num_threads()}: the last digits may differ")
