@@ -243,7 +243,7 @@ async def run_many(names, root, own, a):
                     run = lambda: asyncio.wait_for(run_notebook(browser, server, name, n, a.pictures, a.timeout), a.timeout + 300)
                     try:
                         try: verdict, said = 'ok', await run()
-                        except Silent as e: # seen once in some hundred: the page's first question never reached the kernel
+                        except Silent as e: # seen once in some hundred notebooks; why is not known
                             print(f'again: {name}: {e}', file=sys.stderr, flush=True)
                             verdict, said = 'ok', f'{await run()}, at the second try'
                     except (Failed, PlaywrightError, OSError, asyncio.TimeoutError) as e: verdict, said, failed = 'FAILED', ' '.join(str(e).split())[:400] or type(e).__name__, failed+1

@@ -34,38 +34,23 @@ from .core import InputError, at_least, generator, one_of, pick_device, save_jso
 from .plot import Figure
 from .data import from_arrays, load_data
 from .stream import Stream
-from .augment import batches, channel_stats
+from .augment import channel_stats
 from .memory import herd_classes
 from .metrics import hits
 from .config import Config, config_sizes, configure
 from .learner import Learner, evaluate, make_blender, make_loss, make_net
-from .pack import measure_jobs
+from .pack import Steps, measure_jobs
 from .run import pick_compile, whole_paths
 
 # %% ../nbs/87_bench.ipynb #c3316a34
-class Akr:
+class Akr(Steps):
     "akr's learner, in parts that can be timed."
     name = 'akr'
     def __init__(self,
         cfg:Config, # What is trained
         stream:Stream, # On the device
         workers:int=0 # Has no use here
-    ):
-        self.stream, self.t, self.learner = stream, -1, Learner.for_stream(cfg, stream, stream.data.x_train.device)
-    def begin(self)->None:
-        "Start the next phase."
-        l, self.t = self.learner, self.t+1
-        l.start_phase(self.stream[self.t])
-        self.order, self.k = batches(len(l.x), l.cfg.batch, generator(l.cfg.seed, 'order', self.t)).to(l.device), 0
-        self.g = generator(l.cfg.seed, 'batch', self.t, device=l.device)
-    def train(self, steps:int)->int: # Images
-        "Some steps of training."
-        l = self.learner
-        l.net.train()
-        for self.k in range(self.k, self.k+steps):
-            loss = l.step(self.order[self.k % len(self.order)], .01, l.blender.attends and l.prev is not None, self.g)[0]
-        loss.item() # waits for the device
-        return steps*self.order.shape[1]
+    ): super().__init__(cfg, stream)
     def select(self)->None:
         "Choose exemplars, and freeze the network."
         self.learner.finish_phase()
@@ -490,6 +475,7 @@ def processor()->str:
     except OSError: names = []
     return names[0] if names else platform.processor() or platform.machine()
 
+# %% ../nbs/87_bench.ipynb #d4252a44
 def bench(
     data='cifar100', # See `akr.data.load_data`, or a `akr.data.Dataset`
     methods:list=('base', 'akr', 'icarl'), # Of `METHODS`

@@ -3,14 +3,13 @@ import numpy as np
 import torch
 from collections.abc import Callable, Sequence
 from os import PathLike
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from typing import Any
 from .blend import NoBlend
 from .config import Config
 from .head import Net
-from .learner import Learner
 from .loss import ReplayLoss
+from .pack import Steps
 from .plot import Figure
 from .stream import Stream
 
@@ -18,17 +17,9 @@ __all__ = ['NO_AVALANCHE', 'CONTENDERS', 'PARTS', 'AGAINST', 'RACED', 'Akr', 'Pi
            'timed', 'race', 'ratios', 'parts', 'race_settings', 'race_herding', 'growth', 'measure_process', 'processes',
            'processor', 'bench', 'plot_parts', 'plot_bench']
 
-class Akr:
+class Akr(Steps):
     name: str
-    stream: Stream
-    t: Any
-    learner: Learner
-    order: Tensor
-    k: int
-    g: torch.Generator
     def __init__(self, cfg: Config, stream: Stream, workers: int = ...) -> None: ...
-    def begin(self) -> None: ...
-    def train(self, steps: int) -> int: ...
     def select(self) -> None: ...
     def evaluate(self) -> dict[Any, Any]: ...
 

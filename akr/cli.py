@@ -329,7 +329,7 @@ examples:
   akr data check photos --size 64 --json"""
 
 # %% ../nbs/90_cli.ipynb #684f312f
-VALUES = CHOICES | dict(data=[d for d in DATA_DEFAULTS if d != 'folder'], order=ORDERS, quota=('floor', 'ceil'), methods=METHODS, orders=ORDERS, device=('auto', 'cpu', 'cuda'), log=LOGS)
+VALUES = CHOICES | dict(data=[d for d in DATA_DEFAULTS if d != 'folder'], order=ORDERS, methods=METHODS, orders=ORDERS, device=('auto', 'cpu', 'cuda'), log=LOGS)
 
 def completion(
     shell:str # bash, zsh, fish, tcsh

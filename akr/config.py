@@ -13,6 +13,7 @@ from math import isfinite
 from .core import PRECISIONS, InputError, at_least, one_of
 from .blend import OBJECTIVES, PAIRINGS, SEES
 from .head import HEADS
+from .memory import ROUNDINGS
 from .loss import KINDS, WEIGHTINGS
 from .mnemonics import LEVELS
 from .stream import phase_sizes, scheme_sizes, tfs
@@ -37,7 +38,7 @@ SCHEDULES = ('onecycle', 'steps', 'constant')
 AFTER = ('none', 'bic', 'align')
 COMPILE = ('auto', 'yes', 'no')
 EXEMPLARS = ('herding', 'mnemonics')
-CHOICES = dict(method=METHODS, blend=BLENDS, pairing=PAIRINGS, objective=OBJECTIVES, sees=SEES, head=HEADS, loss=KINDS, weighting=WEIGHTINGS, schedule=SCHEDULES, after=AFTER, exemplars=EXEMPLARS, level=LEVELS, precision=PRECISIONS, compile=COMPILE) # field -> what it accepts
+CHOICES = dict(method=METHODS, quota=ROUNDINGS, blend=BLENDS, pairing=PAIRINGS, objective=OBJECTIVES, sees=SEES, head=HEADS, loss=KINDS, weighting=WEIGHTINGS, schedule=SCHEDULES, after=AFTER, exemplars=EXEMPLARS, level=LEVELS, precision=PRECISIONS, compile=COMPILE) # field -> what it accepts
 LIMITS = dict(depth=1202, width=1024, hidden=65536, size=1024, batch=65536)
 
 def option(name:str)->str:

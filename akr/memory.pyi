@@ -3,11 +3,12 @@ from torch import Tensor
 from typing import Any
 from .augment import Augment
 
-__all__ = ['PAIRS', 'extract', 'herd', 'herd_classes', 'quota', 'Memory', 'class_means', 'nearest']
+__all__ = ['PAIRS', 'ROUNDINGS', 'extract', 'herd', 'herd_classes', 'quota', 'Memory', 'class_means', 'nearest']
 def extract(f: Any, x: Tensor, augment: Augment, mirror: bool = ..., batch: int = ...) -> Tensor: ...
 def herd(features: Tensor, m: int) -> Tensor: ...
 PAIRS: int
 def herd_classes(features: Tensor, y: Tensor, m: int) -> dict[Any, Any]: ...
+ROUNDINGS: tuple[str, ...]
 def quota(n: int, total: int | None = ..., per_class: int | None = ..., rounding: str = ...) -> list[Any]: ...
 
 class Memory:

@@ -1,13 +1,26 @@
 # Written by .ci/stubs.py from pack.py: edit the notebook.
-from collections.abc import Callable
+import torch
 from os import PathLike
+from torch import Tensor
 from typing import Any
 from .config import Config
+from .learner import Learner
 from .stream import Stream
 
-__all__ = ['first_steps', 'rate', 'passes_per_second', 'cores', 'share', 'stand_by', 'measure_jobs', 'pick_jobs']
-def first_steps(cfg: Config, stream: Stream) -> tuple[Callable[..., Any], int]: ...
-def rate(run: Callable[..., Any], passes: int, seconds: float = ...) -> float: ...
+__all__ = ['Steps', 'rate', 'passes_per_second', 'cores', 'share', 'stand_by', 'measure_jobs', 'pick_jobs']
+
+class Steps:
+    stream: Stream
+    t: Any
+    learner: Learner
+    order: Tensor
+    k: int
+    g: torch.Generator
+    def __init__(self, cfg: Config, stream: Stream) -> None: ...
+    def begin(self) -> None: ...
+    def train(self, steps: int) -> int: ...
+
+def rate(run: Steps, seconds: float = ...) -> float: ...
 def passes_per_second(cfg: Config, stream: Stream) -> float: ...
 def cores() -> int: ...
 def share(device: str = ..., jobs: int | None = ..., threads: int | None = ...) -> tuple[int, int, list[str]]: ...

@@ -30,8 +30,10 @@ PROTOCOLS = dict(
     # the command's defaults, about forty seconds a run on one core
     digits=dict(data='digits', settings='', variants={
         'Without memory': '--method base --memory 0', **METHODS, 'AKR': '--method akr',
-        # with these it is `akr compare --preset quick`
-        'iCaRL': '--method icarl', 'BiC': '--method bic', 'LUCIR': '--method lucir', 'WA': '--method wa', 'Mnemonics': '--method mnemonics'}),
+        # with these it is what `akr compare --preset quick` trains
+        'Fine-tuning': '--method finetune --memory 0', 'iCaRL': '--method icarl', 'BiC': '--method bic', 'LUCIR': '--method lucir', 'WA': '--method wa', 'Mnemonics': '--method mnemonics',
+        # do blends need epochs?
+        'Base, two epochs': '--method base --epochs 2', 'Mixup, two epochs': '--method mixup --epochs 2', 'AKR, two epochs': '--method akr --epochs 2'}),
     small_cifar100=dict(data='cifar100', settings=SMALL, variants={
         **METHODS,
         'AKR, prior': '--method akr --prior',
