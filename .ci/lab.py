@@ -24,6 +24,7 @@ SIZE = dict(width=1100, height=1400)
 SILENCE = 90 # seconds without a first answer from the kernel, after which the notebook is opened once more
 
 class Failed(Exception): "A notebook does not do what it should."
+class Late(Failed): "It was not there in time."
 class Silent(Failed): "No cell of it was run at all, which may be JupyterLab's fault and not the notebook's."
 
 # The copy
@@ -104,7 +105,8 @@ STATE = r"""() => {
     const views = out.filter(o => 'application/vnd.jupyter.widget-view+json' in o.data);
     const seen = w.node.querySelectorAll('.jp-OutputArea-output > .jupyter-widgets');
     return {count: w.model.executionCount, waits: text(w.node.querySelector('.jp-InputPrompt')).includes('*'), widgets: views.length - seen.length,
-      error: out.filter(o => o.type == 'error').map(o => o.toJSON()).map(o => `${o.ename}: ${o.evalue}`)[0]}; });
+      error: out.filter(o => o.type == 'error').map(o => o.toJSON()).map(o => `${o.ename}: ${o.evalue}`)[0],
+      trace: out.filter(o => o.type == 'error').map(o => o.toJSON().traceback.join('\n'))[0]}; });
   const raw = () => { // formulas that are still text: they are not set yet, or cannot be
     const found = [], all = [...document.querySelectorAll('.jp-NotebookPanel .jp-RenderedMarkdown')];
     for (const m of all) for (let n, w = document.createTreeWalker(m, NodeFilter.SHOW_TEXT); n = w.nextNode();)
@@ -120,7 +122,7 @@ async def until(what, seconds, why):
     "Wait until `what()` is true, and give it."
     end = time.time() + seconds
     while not (v := await what()):
-        if time.time() > end: raise Failed(why() if callable(why) else why)
+        if time.time() > end: raise Late(why() if callable(why) else why)
         await asyncio.sleep(.3)
     return v
 
@@ -137,6 +139,17 @@ def unseen(state):
     for n,c in enumerate(state['cells']):
         if c['widgets'] > 0: return f'code cell {n+1}: its widget is not displayed'
 
+INTERRUPT = "() => window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel?.interrupt()"
+
+async def held(page):
+    "Interrupt the kernel: the line at which each function stood, from the cell's to the innermost."
+    await page.evaluate(INTERRUPT)
+    async def stopped(): return next(((k+1, c['trace']) for k,c in enumerate((await page.evaluate(STATE))['cells']) if c['trace']), None)
+    try: k,trace = await until(stopped, 15, '')
+    except Late: return 'its kernel did not answer an interrupt'
+    lines = re.findall(r'^-+> *(\d+ .*)$', re.sub(r'\x1b\[[\d;]*m', '', trace), re.M)
+    return f"code cell {k} was interrupted at: {' / '.join(' '.join(o.split()) for o in lines)}"
+
 async def run_all(page, n, timeout):
     "Run all cells by the menu; every one of them must have run, and its output must be shown."
     await page.click('.lm-MenuBar-item:has-text("Run")')
@@ -151,7 +164,8 @@ async def run_all(page, n, timeout):
         waiting, never = ([k+1 for k,c in enumerate(last['cells']) if c['waits'] == w and (w or not c['count'])] for w in (True, False))
         return f"of {n} code cells {waiting[:5]}... ({len(waiting)}) wait, {never[:5]}... ({len(never)}) were never asked for; kernel {last['kernel']}"
     def why(): return f'not at its end after {timeout:.0f} s: {stand()}'
-    await until(done, timeout, why)
+    try: await until(done, timeout, why)
+    except Late as e: raise Late(f'{e}; {await held(page)}') from None
     async def shown(): # images, formulas and widgets come a little later than the kernel's answer
         last.update(await page.evaluate(STATE))
         return not unseen(last)

@@ -13,9 +13,9 @@ import base64
 import html
 import io
 import sys
-import time
 import warnings
 from functools import lru_cache
+from time import perf_counter, sleep
 from typing import NamedTuple
 
 import matplotlib
@@ -668,10 +668,10 @@ class Dashboard:
     )->None:
         "Keep an event, and draw if it is time."
         self.events.append(event)
-        if self.finished or time.perf_counter()-self.last >= self.every: self.show()
+        if self.finished or perf_counter()-self.last >= self.every: self.show()
     def show(self)->None:
         "Draw now: in Jupyter, in the place of the last picture."
-        self.last = time.perf_counter()
+        self.last = perf_counter()
         if not _has_kernel() or self.broken: return
         from IPython.display import display
         try:
@@ -695,13 +695,13 @@ def watch(
 )->None:
     "Follow a run that trains in another process, from its log, in Jupyter."
     r, d = run if isinstance(run, Run) else Run(run), Dashboard() if board is None else board
-    end = np.inf if seconds is None else time.perf_counter()+seconds
+    end = np.inf if seconds is None else perf_counter()+seconds
     try:
         while not d.finished:
             over = len(r.results()) == len(r.info['sizes']) # asked before the log is read, which comes later
             events = read_log(r.path)
             if over and not events: raise InputError(f"the run in {str(r.path)!r} is finished, and has left no log.jsonl to be read")
             if events != d.events or d.last < 0: d.events = events; d.show()
-            if over or time.perf_counter() >= end: break
-            if not d.finished: time.sleep(min(every, max(0, end-time.perf_counter())))
+            if over or perf_counter() >= end: break
+            if not d.finished: sleep(min(every, max(0, end-perf_counter())))
     except KeyboardInterrupt: pass # looking is over, training is not

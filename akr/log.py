@@ -11,10 +11,10 @@ import contextlib
 import json
 import math
 import os
-import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
+from time import perf_counter, time
 
 from fastcore.basics import patch
 
@@ -55,12 +55,12 @@ class Clock:
         done:float=0., # Of it before this start
         before:float=0. # Seconds that it took
     ):
-        self.total, self.first, self.before, self.start = total, done, before, time.perf_counter()
+        self.total, self.first, self.before, self.start = total, done, before, perf_counter()
     def __call__(self,
         done:float # Work up to now
     )->dict: # 'elapsed' and 'left', in seconds; 'left' is None as long as there is no rate
         "The times of an event."
-        here, did = time.perf_counter()-self.start, done-self.first
+        here, did = perf_counter()-self.start, done-self.first
         return dict(elapsed=round(self.before+here, 2), left=round(here*(self.total-done)/did, 2) if did > 0 else None)
 
 # %% ../nbs/76_log.ipynb #af25e4d8
@@ -164,7 +164,7 @@ class TensorBoard:
         say=print # Told once if it cannot be written
     )->None:
         self.say, folder = say, Path(folder)/'tensorboard'
-        self.began = time.time() - max((e.get('elapsed') or 0. for e in events), default=0.)
+        self.began = time() - max((e.get('elapsed') or 0. for e in events), default=0.)
         def open_anew():
             for f in folder.glob('events.out.tfevents.*'): f.unlink()
             self.writer = self.make(str(folder))
