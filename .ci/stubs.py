@@ -6,7 +6,8 @@ python .ci/stubs.py --check   write nothing; exit code 1 if one of them is out o
 The notebooks add methods to a class in later cells (`@patch`), which no type checker sees. In the stubs each method stands in its
 class. What the notebooks leave to custom is written out: a parameter or field that may be None by its default, `list` for
 `list[Any]`, the same few parameters that bear no hint anywhere (`path`, `device`, ...), the attributes that methods set, and the
-call of a module, which has the types of its `forward`. Private names are left out.
+call of a module, which has the types of its `forward`, and the settings that a function takes as `**given`. Private names are left
+out.
 """
 import ast, re, sys, textwrap
 from pathlib import Path
@@ -15,6 +16,9 @@ LIB = Path(__file__).resolve().parent.parent/'akr'
 PATH = 'str | PathLike[str]'
 CUSTOM = {**dict.fromkeys(('path', 'out', 'root', 'data_dir', 'cache_dir', 'folder', 'file'), PATH), 'device': 'str | torch.device', 'say': 'Callable[[str], object]'} # hints of parameters without one
 BARE = dict(list='list[Any]', dict='dict[Any, Any]', tuple='tuple[Any, ...]', set='set[Any]', type='type[Any]', Iterator='Iterator[Any]', Callable='Callable[..., Any]')
+SETTINGS = {'configure': 'Config'} # function -> the class whose fields its **given are
+WIDER = dict(order='str | Sequence[int]', alpha='Sequence[float]', milestones='Sequence[int]') # what may be given, where it is more than what becomes of it
+UNTYPED = ('sklearn',) # packages without types: a checker that is strict shall not complain of our stubs
 HOMES = {'Any': 'typing', 'PathLike': 'os', 'Callable': 'collections.abc', 'Iterator': 'collections.abc', 'Sequence': 'collections.abc'}
 SAME = ('to', 'cpu', 'cuda', 'eval', 'train', 'clone', 'detach', 'contiguous', 'double', 'float') # methods that give what they are called on
 TENSORS = ('arange', 'cat', 'empty', 'full', 'ones', 'stack', 'tensor', 'zeros')
@@ -159,8 +163,13 @@ class Writer:
         if a.vararg: out.append(one(a.vararg, None, '*'))
         elif a.kwonlyargs: out.append('*')
         out += [one(p, d) for p, d in zip(a.kwonlyargs, a.kw_defaults)]
-        if a.kwarg: out.append(one(a.kwarg, None, '**'))
+        if a.kwarg and f.name in SETTINGS: out += ['*'] + self.settings(SETTINGS[f.name], {p.arg for p in every})
+        elif a.kwarg: out.append(one(a.kwarg, None, '**'))
         return out
+
+    def settings(self, name, known): # the fields of a class as parameters
+        fields = [n for n in self.find(name, 'classes')[1].body if isinstance(n, ast.AnnAssign) and n.target.id not in known]
+        return [f'{n.target.id}: {WIDER.get(n.target.id) or hint(n.annotation, is_none(n.value))} = ...' for n in fields]
 
     def function(self, f, indent='', method=False, name=None):
         marks = [ast.unparse(d) for d in f.decorator_list if called(d) in ('property', 'classmethod', 'staticmethod', 'contextmanager') or (isinstance(d, ast.Attribute) and d.attr == 'setter')]
@@ -214,6 +223,7 @@ class Writer:
             if public(f.name) and f.name not in ('__post_init__', '__sklearn_is_fitted__'): body += self.function(f, '    ', True)
         bases = [ast.unparse(b) for b in (*c.bases, *c.keywords)]
         head = f"class {c.name}{'(' + ', '.join(bases) + ')' if bases else ''}:"
+        if any(getattr(self.m.imports.get(called(b), [None])[0], 'module', '').split('.')[0] in UNTYPED for b in c.bases): head += '  # type: ignore[misc, unused-ignore]'
         return [f'@{ast.unparse(d)}' for d in c.decorator_list if called(d) == 'dataclass'] + [head + ('' if body else ' ...')] + body
 
     def render(self):
@@ -249,7 +259,8 @@ class Writer:
             elif name == 'torch': lines['import torch'] = ()
             else: # a type that another module's function gives
                 for n, a in (o.imports[name] for o in self.every.values() if name in o.imports and getattr(o.imports[name][0], 'level', 1) == 0): lines.setdefault(f'from {n.module} import', []).append(a.name); break
-        return [f"{k} {', '.join(v)}" if v else k for k, v in sorted(lines.items(), key=lambda o: (o[0].startswith('from .'), o[0].startswith('from'), o[0]))]
+        mark = lambda k: '  # type: ignore[import-untyped, unused-ignore]' if k.split()[1].split('.')[0] in UNTYPED else ''
+        return [(f"{k} {', '.join(v)}" if v else k) + mark(k) for k, v in sorted(lines.items(), key=lambda o: (o[0].startswith('from .'), o[0].startswith('from'), o[0]))]
 
 def stubs():
     "Everything to be written: path -> text."

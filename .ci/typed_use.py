@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     train(small(), device=0) # type: ignore[arg-type]
     train(small(), epochs=3) # type: ignore[call-arg]
     train(small(), watch=3) # type: ignore[arg-type]
+    configure('digits', epoch=3) # type: ignore[call-arg]
+    configure('digits', epochs='3') # type: ignore[arg-type]
     small().depht # type: ignore[attr-defined]
     Run('runs/x').resluts() # type: ignore[attr-defined]
     IncrementalClassifier(size='large') # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import torch
 import torch.nn as nn
 from os import PathLike
 from pathlib import Path
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin  # type: ignore[import-untyped, unused-ignore]
 from torch import Tensor
 from typing import Any
 from .augment import Augment
@@ -13,7 +13,7 @@ from .learner import Learner
 __all__ = ['SHARPNESS', 'to_images', 'IncrementalClassifier', 'Answer']
 def to_images(X: Any, size: int) -> Tensor: ...
 
-class IncrementalClassifier(ClassifierMixin, BaseEstimator):
+class IncrementalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc, unused-ignore]
     method: str
     size: int
     per_class: int

@@ -1,4 +1,5 @@
 # Written by .ci/stubs.py from config.py: edit the notebook.
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,5 +83,18 @@ class Config:
 
 def config_sizes(c: Config, n: int) -> list[Any]: ...
 DATA_DEFAULTS: dict[Any, Any]
-def configure(data: str = ..., method: str = ..., **given: Any) -> Config: ...
+def configure(
+    data: str = ..., method: str = ..., *, data_dir: str | None = ..., size: int | None = ..., test_fraction: float = ...,
+    order: str | Sequence[int] = ..., classes: int | None = ..., base: int | None = ..., step: int | None = ...,
+    scheme: str | None = ..., memory: int | None = ..., per_class: int | None = ..., quota: str = ..., exemplars: str = ...,
+    level: str = ..., pixel_steps: int = ..., pixel_lr: float = ..., inner_lr: float = ..., depth: int = ..., width: int = ...,
+    head: str = ..., scale: float = ..., last_relu: bool = ..., imprint: bool = ..., fix_old: bool = ..., blend: str | None = ...,
+    alpha: Sequence[float] = ..., pairing: str = ..., warmup: int = ..., prior: bool = ..., attention_lr: float = ...,
+    attention_schedule: bool = ..., attention_reg: float = ..., max_shift: float = ..., objective: str = ...,
+    entropy_free: bool = ..., sees: str = ..., normalise: bool = ..., hidden: int = ..., loss: str = ..., weighting: str = ...,
+    distill: float = ..., temperature: float = ..., less_forget: float = ..., margin: float = ..., rivals: int = ...,
+    after: str = ..., hold_out: float = ..., epochs: int = ..., batch: int = ..., lr: float = ..., schedule: str = ...,
+    milestones: Sequence[int] = ..., gamma: float = ..., momentum: float = ..., weight_decay: float = ..., precision: str = ...,
+    compile: str = ..., seed: int = ...
+) -> Config: ...
 PAPER: dict[Any, Any]
