@@ -473,13 +473,15 @@ def figures(run:Run)->dict: # Name -> `Figure`
     "The pictures of a run."
     m, results = run_metrics(run, run.results()), run.results()
     if not results: raise InputError(f"the run in {str(run.path)!r} has no finished phase yet")
-    seen, name = [p['seen'] for p in m['phases']], dict(head='head', nme='NME')
+    seen, name, title = [p['seen'] for p in m['phases']], dict(head='head', nme='NME'), run_name(m)
     known = [k for k, v in m['accuracy_matrix'].items() if v]
-    figs = dict(accuracy=plot_accuracy({name[k]: (seen, [p['top1'][k] for p in m['phases']]) for k in known}, run_name(m)),
+    figs = dict(accuracy=plot_accuracy({name[k]: (seen, [p['top1'][k] for p in m['phases']]) for k in known}, title),
                 matrix=plot_matrix({name[k]: m['accuracy_matrix'][k] for k in known}))
     if run.cfg.blend != 'none':
         e = results[-1]['epochs']
         figs['weights'] = plot_weights(e[-1]['hist'], [x['std'] for x in e], [x['exemplar'] for x in e])
+    figs['matrix'].suptitle(title, fontsize=10)
+    if 'weights' in figs: figs['weights'].suptitle(f"{title}: blending weights of phase {len(results)}", fontsize=10)
     return figs
 
 def do_plot(

@@ -190,7 +190,7 @@ class Run:
         path # The run folder
     ):
         self.path, file = Path(path), Path(path)/'config.json'
-        if not self.path.is_dir(): raise InputError(f"there is no folder {str(path)!r}")
+        if not self.path.is_dir(): raise InputError(f"there is no folder {str(path)!r}" + (', it is a file' if self.path.is_file() else ''))
         if not file.is_file(): raise InputError(f"{str(path)!r} is not a run of akr: it holds no config.json")
         self.info = load_json(file)
         if not isinstance(self.info, dict) or 'config' not in self.info: raise InputError(f"{str(path)!r} is not a run of akr: its config.json holds no 'config'")
