@@ -8,6 +8,7 @@ __all__ = ['METHODS', 'BLENDS', 'SCHEDULES', 'AFTER', 'COMPILE', 'EXEMPLARS', 'C
 
 # %% ../nbs/60_config.ipynb #8b50ebac
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from math import isfinite
 
 from .core import PRECISIONS, InputError, at_least, one_of
@@ -156,8 +157,10 @@ class Config:
     @classmethod
     def from_dict(cls, d:dict)->'Config':
         "The inverse of `to_dict`; a field of another name is an `InputError`."
-        odd = set(d) - {f.name for f in fields(cls)}
-        if odd: raise InputError(f"unknown settings: {', '.join(sorted(odd))}")
+        names = [f.name for f in fields(cls)]
+        if odd := sorted(set(d) - set(names)):
+            close = get_close_matches(odd[0], names, 1)
+            raise InputError(f"unknown settings: {', '.join(odd)}" + (f" (did you mean {close[0]!r}?)" if close else ''))
         return cls(**d)
 
 # %% ../nbs/60_config.ipynb #574bb95f
