@@ -30,7 +30,7 @@ from fastcore.basics import patch
 from matplotlib.patches import Patch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
-from .core import InputError, at_least, generator, one_of, pick_device, save_json, versions
+from .core import InputError, at_least, generator, one_of, pick_device, save_json, versions, wait_for
 from .plot import Figure
 from .data import from_arrays, load_data
 from .stream import Stream
@@ -54,7 +54,7 @@ class Akr(Steps):
     def select(self)->None:
         "Choose exemplars, and freeze the network."
         self.learner.finish_phase()
-        if self.learner.device.type == 'cuda': torch.cuda.synchronize(self.learner.device)
+        wait_for(self.learner.device)
     def evaluate(self)->dict: # As `akr.learner.evaluate`
         "Test on all classes seen."
         l = self.learner
@@ -336,11 +336,11 @@ def parts(
     l, spent = getattr(c, 'learner', c), dict.fromkeys(PARTS, 0.)
     place = next(l.net.parameters()).device
     def clock(part, f, *args, **kw):
-        if place.type == 'cuda': torch.cuda.synchronize(place)
+        wait_for(place)
         t0 = time.perf_counter()
         try: return f(*args, **kw)
         finally:
-            if place.type == 'cuda': torch.cuda.synchronize(place)
+            wait_for(place)
             spent[part] += 1000*(time.perf_counter()-t0)/steps
     def drawn(batches):
         while True: yield clock('images', next, batches)

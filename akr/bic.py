@@ -45,10 +45,10 @@ def fit_bias(
 )->tuple[float, float]: # alpha, beta
     "Alpha and beta for which the cross-entropy of `alpha*logit + beta` on the new classes is smallest (BiC, equations 4 and 5); logits (m,n), labels (m,)."
     if not 0 < n_old < logits.shape[1]: raise InputError(f"there must be old and new classes: {n_old} of {logits.shape[1]} are old")
-    z, y = logits.detach().double(), y.to(logits.device)
+    z, y = logits.detach().cpu().double(), y.cpu() # a search of two numbers, each step of which waits for the last: a GPU has nothing to gain
     if not len(z) or not z.isfinite().all(): raise InputError(f"the bias correction needs held-out images with finite logits: {int(z.isfinite().all(1).sum())} of {len(z)} have them")
-    new = torch.arange(z.shape[1], device=z.device) >= n_old
-    p = torch.tensor([1., 0.], dtype=torch.float64, device=z.device, requires_grad=True) # alpha, beta
+    new = torch.arange(z.shape[1]) >= n_old
+    p = torch.tensor([1., 0.], dtype=torch.float64, requires_grad=True) # alpha, beta
     opt = torch.optim.LBFGS([p], max_iter=100, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn='strong_wolfe')
     def loss():
         opt.zero_grad()

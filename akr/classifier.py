@@ -114,7 +114,7 @@ def _take(self:IncrementalClassifier, learner:Learner, classes:np.ndarray, histo
     "Take over what was learnt or loaded."
     self.learner_, self.classes_, self.history_ = learner, classes, history
     self.net_ = copy.copy(learner.prev) # the same weights
-    self.net_.dtype = torch.float32 # whatever it was trained with, it answers alike on every machine
+    self.net_.dtype = torch.float32 # whatever it was trained with, it answers alike on every machine, but for rounding
     self.means_ = class_means(self.net_.features, learner.memory, learner.augment)
     return self
 

@@ -340,7 +340,7 @@ def compare(
         key = keys[c.name] = (c.cfg.data, c.cfg.data_dir, c.cfg.size, c.cfg.test_fraction, c.scheme, c.order, c.cfg.classes)
         if key not in streams:
             ds = load_data(c.cfg.data, c.cfg.data_dir, c.cfg.size, download, c.cfg.test_fraction, cache_dir)
-            streams[key] = Stream(ds.to(places[0]), config_sizes(c.cfg, len(ds.classes)), c.cfg.order)
+            streams[key] = Stream(ds, config_sizes(c.cfg, len(ds.classes)), c.cfg.order)
         check_memory(c.cfg, streams[key].sizes)
         todo[c.name] = work(c.cfg, streams[key])
     if not dry_run:
@@ -351,11 +351,13 @@ def compare(
     if first:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
-        speed = passes_per_second(first.cfg, streams[keys[first.name]])
+        s = streams[keys[first.name]]
+        speed = passes_per_second(first.cfg, s if places[0] == 'cpu' else Stream(s.data.to(places[0]), s.sizes, s.order))
         torch.set_num_threads(before)
         left = sum(v > 0 for v in rest.values())
         seconds = sum(rest.values())/speed + START*left
-        streams.clear() # the jobs need the memory
+        streams.clear(); del s # the jobs need the memory, a GPU's too
+        if places != ['cpu']: torch.cuda.empty_cache()
         if jobs == 'measure' or jobs is None and places != ['cpu'] and left > 1 and seconds > LONG and not dry_run:
             rows = measure_jobs(first.cfg, places[0], threads=own, cache_dir=cache_dir)
             best = pick_jobs(rows)

@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from .core import InputError, generator, pick_precision
+from .core import InputError, generator, pick_precision, wait_for
 from .stream import Phase, Stream
 from .augment import Augment, batches, channel_stats
 from .resnet import ResNet
@@ -262,8 +262,10 @@ def learn(self:Learner,
     for e in range(len(epochs), self.cfg.epochs):
         epochs.append(self.run_epoch(e))
         if on_epoch: on_epoch(e, epochs[-1])
+    wait_for(self.device)
     t1 = time.perf_counter()
     self.finish_phase()
+    wait_for(self.device)
     seen, train = self.cfg.epochs*self.steps*min(self.cfg.batch, len(self.x)), before + t1-t0
     return dict(epochs=epochs, seconds=dict(train=train, herding=time.perf_counter()-t1), images_per_second=seen/train)
 
@@ -291,6 +293,8 @@ def load_state(self:Learner,
             i, _, key = k.partition('.')
             kept.setdefault(int(i), {})[key] = v
         opt.load_state_dict(dict(state=kept, param_groups=opt.state_dict()['param_groups']))
+        for p, s in opt.state.items(): # laid out in memory as they were: a file keeps the numbers alone
+            for k, v in s.items(): s[k] = v.cpu() if k == 'step' else torch.empty_like(p).copy_(v)
 
 # %% ../nbs/70_learner.ipynb #121acc7c
 @torch.no_grad()

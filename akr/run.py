@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ENOUGH', 'SAVE_SECONDS', 'phase_dir', 'write_learner', 'save_phase', 'read_learner', 'load_phase', 'save_epoch',
            'saved_epochs', 'load_epoch', 'images_to_do', 'pick_compile', 'Run', 'run_metrics', 'free_folder',
-           'phase_line', 'check_memory', 'show_progress', 'past_events', 'repeatable', 'whole_paths', 'fit',
-           'fit_batch', 'train', 'resume', 'evaluate_run', 'predict']
+           'phase_line', 'check_memory', 'show_progress', 'past_events', 'repeatable', 'ask_cublas', 'whole_paths',
+           'fit', 'fit_batch', 'train', 'resume', 'evaluate_run', 'predict']
 
 # %% ../nbs/80_run.ipynb #2020e59e
 import hashlib
@@ -153,9 +153,10 @@ def pick_compile(
 )->str: # 'yes' or 'no'
     "Is the network to be compiled for training? An `InputError` if it is, and there is no compiler."
     if cfg.compile == 'no': return 'no'
-    compiler = device.type != 'cpu' or any(map(shutil.which, (os.environ.get('CXX', 'c++'), 'g++', 'clang++')))
+    names = [os.environ.get('CC', 'cc'), 'gcc', 'clang'] if device.type == 'cuda' else [os.environ.get('CXX', 'c++'), 'g++', 'clang++'] # what Triton and Inductor call
+    compiler = any(map(shutil.which, names))
     if cfg.compile == 'yes':
-        if not compiler: raise InputError("--compile yes needs a C++ compiler, and there is none (c++, g++, clang++): install one, or use --compile no")
+        if not compiler: raise InputError(f"--compile yes needs a C{'++'*(device.type == 'cpu')} compiler, and there is none ({', '.join(names)}): install one, or use --compile no")
         return 'yes'
     _, h, w = stream.data.shape
     enough = sum(images_to_do(cfg, stream))*h*w/32**2*cfg.depth/32*(cfg.width/16)**2 >= ENOUGH
@@ -394,13 +395,19 @@ def repeatable(
     c = torch.backends.cudnn
     before = c.deterministic, c.benchmark, torch.are_deterministic_algorithms_enabled()
     c.deterministic, c.benchmark = True, False
-    if deterministic:
-        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8') # cuBLAS asks for it
-        torch.use_deterministic_algorithms(True)
+    if deterministic: torch.use_deterministic_algorithms(True)
     try: yield
     finally:
         c.deterministic, c.benchmark = before[:2]
         torch.use_deterministic_algorithms(before[2])
+
+def ask_cublas(
+    device:torch.device # Where the run will be
+)->None:
+    "For `deterministic` on a GPU: cuBLAS must be told before it is first used; an `InputError` if it is too late."
+    if device.type != 'cuda' or 'CUBLAS_WORKSPACE_CONFIG' in os.environ: return
+    if torch.cuda.is_initialized(): raise InputError("deterministic was asked for, but this process has used the GPU already: start it anew with the environment variable CUBLAS_WORKSPACE_CONFIG=:4096:8")
+    os.environ['CUBLAS_WORKSPACE_CONFIG'] = ':4096:8'
 
 def whole_paths(cfg:Config)->Config:
     "The same settings with whole paths, so that a run is found again from every folder."
@@ -481,6 +488,7 @@ def train(
     if save_every is not None: at_least(save_every, 0, '--save-every')
     watch = watchers(watch)
     device = pick_device(device)
+    if deterministic: ask_cublas(device)
     if data is not None: cfg = replace(cfg, data=data.name if isinstance(data, Dataset) else str(data))
     cfg = whole_paths(cfg)
     out = _check_free(out or free_folder(cfg))
@@ -520,6 +528,7 @@ def resume(
 )->Run: # Finished
     "Go on after the last saved epoch or phase, as if the run had never stopped."
     run, device, watch, say = Run(path), pick_device(device), watchers(watch), (lambda *_: None) if progress is False else tqdm.write
+    if deterministic: ask_cublas(device)
     with run.lock():
         done = run.repair(say)
         if done == len(run.info['sizes']):
@@ -542,6 +551,7 @@ def _apart(a:list, b:list, images:list)->float:
     if None in (a, b): return 0. if a == b else math.inf
     return 100*sum(abs(i-j) for i, j in zip(a, b))/sum(images)
 
+@repeatable() # as it was trained
 def evaluate_run(
     path, # The run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
@@ -577,6 +587,7 @@ def _as_input(run:Run, images)->Tensor: # (b,c,h,w), uint8
     return images
 
 # %% ../nbs/80_run.ipynb #52e77a06
+@repeatable()
 @torch.no_grad()
 def predict(
     path, # The run folder
