@@ -122,7 +122,8 @@ def _take(self:IncrementalClassifier, learner:Learner, classes:np.ndarray, histo
 def _learner_for(self:IncrementalClassifier, x:Tensor, cfg:Config)->Learner:
     "A copy of the learner so far, or a new one that normalises by `x`."
     if hasattr(self, 'learner_'): return copy.deepcopy(self.learner_)
-    return Learner(cfg, tuple(x.shape[1:]), Augment(*channel_stats(x), pad=max(1, self.size//8), flip=self.flip), pick_device(self.device))
+    light = {} if cfg.brightness is None else dict(brightness=cfg.brightness)
+    return Learner(cfg, tuple(x.shape[1:]), Augment(*channel_stats(x), pad=max(1, self.size//8), flip=self.flip, **light), pick_device(self.device))
 
 @patch
 def fit(self:IncrementalClassifier,

@@ -147,7 +147,7 @@ def add_place(
 MAIN = ('data', 'method', 'base', 'step', 'scheme', 'order', 'epochs', 'memory', 'seed')
 
 THEMES = {
-    'the data': ('data_dir', 'size', 'test_fraction', 'classes'),
+    'the data': ('data_dir', 'size', 'test_fraction', 'brightness', 'classes'),
     'the memory': ('per_class', 'quota', 'exemplars', 'level', 'pixel_steps', 'pixel_lr', 'inner_lr'),
     'the network': ('depth', 'width', 'head', 'scale', 'last_relu', 'imprint', 'fix_old'),
     'blending': ('blend', 'alpha', 'pairing', 'warmup', 'prior', 'attention_lr', 'attention_schedule', 'attention_reg', 'max_shift', 'objective', 'entropy_free', 'sees', 'normalise', 'hidden'),
@@ -244,11 +244,14 @@ Each run is a folder under the output folder, for akr plot, eval and predict.
 
 examples:
   akr compare                                      every method on the digits, three seeds
-  akr compare --preset paper --download            the paper's table on CIFAR-100, 144 runs
+  akr compare --preset paper --download            the CIFAR-100 half of the paper's table, 144 runs
   akr compare --preset paper --dry-run             what that would cost
   akr compare --methods base mixup akr --seeds 1 2 3 4 5
   akr compare --methods lucir lucir+attentive      LUCIR, and AKR on LUCIR
-  akr compare --methods akr akr:attention_lr=1e-3,sees=change        an ablation"""
+  akr compare --methods akr akr:attention_lr=1e-3,sees=change        an ablation
+
+With --preset paper, akr has the authors' rate of attention, 2e-6, with which
+it is mixup in all but name; add akr:attention_lr=1e-4 for one that has a say."""
 
 def add_compare(sub)->None: # `sub`: from `add_subparsers`
     "Add `akr compare`."

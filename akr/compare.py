@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 
 from .core import InputError, load_json, one_of, save_json, write_atomic
 from .plot import Figure, plot_accuracy
-from .data import load_data
+from .data import TORCHVISION, load_data, stand_in
 from .stream import Stream
 from .config import BLENDS, METHODS, PAPER, Config, config_sizes, configure
 from .learner import make_loss, make_net
@@ -71,16 +71,16 @@ RECIPES = dict(
     finetune=_steps(160, .1, (80, 120), .1, 5e-4),
     icarl=_steps(70, 2., (49, 63), .2, 1e-5),
     bic=_steps(250, .1, (100, 150, 200), .1, 2e-4),
-    lucir=_steps(160, .1, (80, 120), .1, 5e-4),
+    lucir=_steps(160, .1, (80, 120), .1, 5e-4) | dict(brightness=0.),
     wa=_steps(200, .1, (60, 100, 140), .1, 2e-4),
-    mnemonics=_steps(160, .1, (80, 120), .1, 5e-4),
+    mnemonics=_steps(160, .1, (80, 120), .1, 5e-4) | dict(brightness=0.),
     base=_OURS, mixup=_OURS, akr=_OURS,
 )
 _PUBLISHED = ('icarl', 'bic', 'lucir', 'wa', 'mnemonics', 'base', 'mixup', 'akr') # the rows of the paper's table
 PRESETS = dict(
     quick=dict(data='digits', methods=('finetune', *_PUBLISHED), schemes=('tfs:5',), orders=('natural',), seeds=(1, 2, 3), settings={}, recipes={}),
     small=dict(data='cifar100', methods=('finetune', *_PUBLISHED), schemes=('tfs:4',), orders=('fgp',), seeds=(1, 2, 3),
-        settings=dict(size=16, classes=12, memory=120, depth=20, epochs=60, warmup=10, batch=64, lr=.1),
+        settings=dict(size=16, classes=12, memory=120, depth=20, epochs=60, warmup=10, batch=64, lr=.1, precision='float32'),
         recipes=dict(icarl=dict(lr=1., weight_decay=5e-5))), # its loss is a mean over classes, and wants a higher rate
     paper=dict(data='cifar100', methods=_PUBLISHED, schemes=('tfs:5', 'tfs:10', 'tfs:20', 'tfh:5', 'tfh:10', 'tfh:25'), orders=('fgp',), seeds=(1, 2, 3),
         settings=dict(memory=2000, batch=128), recipes=RECIPES),
@@ -114,7 +114,12 @@ def plan(
     cells, data = [], given.pop('data', p['data'])
     for seed, scheme, order, label in product(seeds or p['seeds'], schemes or p['schemes'], orders or p['orders'], methods or p['methods']):
         name, own = parse_method(label)
-        cfg = configure(data, name, **{**p['settings'], **p['recipes'].get(name, {}), **given, **own}, scheme=scheme, order=order, seed=seed)
+        merged = {}
+        for part in (p['settings'], p['recipes'].get(name, {}), given, own):
+            for one, other in (('memory', 'per_class'), ('per_class', 'memory')): # the later word of the two counts
+                if part.get(one) is not None: merged.pop(other, None)
+            merged |= part
+        cfg = configure(data, name, **merged, scheme=scheme, order=order, seed=seed)
         cells.append(Cell(label, scheme, str(order), seed, whole_paths(cfg)))
     twice = {c.name for c in cells if sum(c.name == d.name for d in cells) > 1}
     if twice: raise InputError(f"these are planned twice: {', '.join(sorted(twice))}")
@@ -133,8 +138,10 @@ PAPER_TABLE = {m: dict(zip(('tfs:5', 'tfs:10', 'tfs:20', 'tfh:5', 'tfh:10', 'tfh
 
 def paper_figure(c:Cell)->float: # percent, or None
     "What the paper reports for a cell, if it is one of its table's."
-    whole = c.cfg.data == 'cifar100' and not (c.cfg.classes or c.cfg.size)
-    return PAPER_TABLE.get(c.label, {}).get(c.scheme) if whole else None
+    g, m = c.cfg, c.cfg.method
+    same = (g.data == 'cifar100' and not (g.classes or g.size) and (g.depth, g.width) == (32, 16) and (g.memory, g.per_class) in ((2000, None), (None, 20))
+            and g.blend == METHODS[m]['blend'] and g.epochs == RECIPES[m]['epochs'])
+    return PAPER_TABLE.get(m, {}).get(c.scheme) if same else None
 
 # %% ../nbs/85_compare.ipynb #e8565f8c
 def work(
@@ -284,7 +291,7 @@ def to_markdown(
         heads, lines = [], {m: [] for m in methods}
         for s, o in columns:
             of = {m: of_cell(rows, m, s, o) for m in methods}
-            paper = {m: next((r['paper'] for r in of[m] if r['paper']), None) for m in methods}
+            paper = {m: next((r['paper'] for r in of[m] if r['paper'] and figure == FIGURES[0]), None) for m in methods} # its table has no other figure
             heads += [s + f', {o}'*many] + ['paper']*any(paper.values())
             for m in methods: lines[m] += [mean_text([r[figure][who] for r in of[m]])] + [f"{paper[m]:.2f}" if paper[m] else '']*any(paper.values())
         text += [f"{figure.replace('_', ' ').capitalize()}, {title}; mean ± deviation (seeds)", '', '| method | ' + ' | '.join(heads) + ' |', '| --- |' + ' --- |'*len(heads), *(f"| {m} | " + ' | '.join(v) + ' |' for m, v in lines.items()), '']
@@ -339,7 +346,11 @@ def compare(
     for c in cells:
         key = keys[c.name] = (c.cfg.data, c.cfg.data_dir, c.cfg.size, c.cfg.test_fraction, c.scheme, c.order, c.cfg.classes)
         if key not in streams:
-            ds = load_data(c.cfg.data, c.cfg.data_dir, c.cfg.size, download, c.cfg.test_fraction, cache_dir)
+            try: ds = load_data(c.cfg.data, c.cfg.data_dir, c.cfg.size, download, c.cfg.test_fraction, cache_dir)
+            except InputError:
+                if not dry_run or c.cfg.data not in TORCHVISION: raise
+                ds = stand_in(c.cfg.data, c.cfg.size)
+                say(f"note: {c.cfg.data} is not here yet; the cost is that of as many images of noise")
             streams[key] = Stream(ds, config_sizes(c.cfg, len(ds.classes)), c.cfg.order)
         check_memory(c.cfg, streams[key].sizes)
         todo[c.name] = work(c.cfg, streams[key])
@@ -354,7 +365,7 @@ def compare(
         s = streams[keys[first.name]]
         speed = passes_per_second(first.cfg, s if places[0] == 'cpu' else Stream(s.data.to(places[0]), s.sizes, s.order))
         torch.set_num_threads(before)
-        left = sum(v > 0 for v in rest.values())
+        left, single = sum(v > 0 for v in rest.values()), speed
         seconds = sum(rest.values())/speed + START*left
         streams.clear(); del s # the jobs need the memory, a GPU's too
         if places != ['cpu']: torch.cuda.empty_cache()
@@ -365,8 +376,10 @@ def compare(
             threads, speed = own or max(1, cores()//n), best['rate']/best['jobs']
             seconds = sum(rest.values())/speed + START*left
             say(f"measured on {places[0]}: " + ', '.join(f"{r['jobs']} job{'s'*(r['jobs'] > 1)} {r['rate']:,.0f}" for r in rows) + ' passes a second together')
+        alone = seconds/min(len(places), left) # if jobs that share a GPU gain nothing by it
+        unsure = f" to {duration(alone)}" if places != ['cpu'] and jobs is None and speed == single and n > len(places) and left > len(places) else ''
         say(f"{len(cells)} run{'s'*(len(cells) > 1)}, {sum(v == 0 for v in rest.values())} of them finished: {sum(rest.values()):.3g} passes of an image through the network to do, "
-            f"about {duration(seconds/min(n, left))} with {n} jobs at once of {threads} thread{'s'*(threads > 1)} each on {', '.join(places)}")
+            f"about {duration(seconds/min(n, left))}{unsure} with {n} jobs at once of {threads} thread{'s'*(threads > 1)} each on {', '.join(places)}")
     failed = {}
     if first and not dry_run:
         failed = run_cells(cells, out, todo, device, n, threads, progress, ['--download']*download + (['--cache', str(cache_dir)] if cache_dir else []))

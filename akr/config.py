@@ -70,6 +70,7 @@ def check_config(c)->None: # c: `Config`
     if not 0 < c.test_fraction < 1: raise InputError(f"--test-fraction must lie between 0 and 1, not {c.test_fraction}")
     if c.blend == 'attentive' and c.warmup >= c.epochs: raise InputError(f"attention would never start: --warmup {c.warmup} must be less than --epochs {c.epochs}")
     if (c.memory is None) == (c.per_class is None): raise InputError("give the memory as --memory (exemplars in all) or as --per-class, one of the two")
+    if c.brightness is not None and not 0 <= c.brightness <= 1: raise InputError(f"--brightness must be from 0 to 1, not {c.brightness}")
     if not 0 < c.hold_out < 1: raise InputError(f"--hold-out must lie between 0 and 1, not {c.hold_out}")
     if c.head != 'cosine' and (c.margin or c.imprint): raise InputError("--margin and --imprint need --head cosine: a head without cosines has no use for them")
     if c.head == 'cosine' and c.after == 'align': raise InputError("--after align needs --head linear: the length of a cosine head's rows does not matter")
@@ -87,6 +88,7 @@ class Config:
     data_dir:str=None # Folder of torchvision's data sets (without it: $AKR_DATA, else ~/.cache/akr/data)
     size:int=None # Height and width in pixels (without it: as the images are; a folder: 32)
     test_fraction:float=0.2 # Held out of each class of a folder that has no test images
+    brightness:float=None # Training scales the brightness of each image by up to this fraction, 0 to 1 (without it: 63/255; 0 for digits and both kinds of MNIST)
     order:str='natural' # Class order: natural, fgp, lucir, icarl, seed:K, or class numbers like 3,1,2
     classes:int=None # Learn only so many classes, the first of the order
     base:int=None # Classes of the first phase (without it: all classes split evenly over five phases)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TORCHVISION', 'MAX_SIZE', 'SUFFIXES', 'Dataset', 'as_images', 'from_arrays', 'load_digits', 'data_home',
            'load_torchvision', 'resize', 'list_folder', 'decode', 'decode_all', 'load_folder', 'FolderReport',
-           'check_folder', 'load_data']
+           'check_folder', 'load_data', 'stand_in']
 
 # %% ../nbs/10_data.ipynb #d4ea8d5c
 import hashlib
@@ -675,3 +675,16 @@ def load_data(
     if size is None or d.shape[1:] == (size, size): return d
     _room(len(d.x_train)+len(d.x_test), size, d.shape[0])
     return replace(d, x_train=resize(d.x_train, size), x_test=resize(d.x_test, size), pad=max(1, size//8) if d.pad else 0)
+
+# %% ../nbs/10_data.ipynb #6444d1d5
+_SHAPES = dict(cifar100=(100, 500, 100, 3, 32), cifar10=(10, 5000, 1000, 3, 32), fashion_mnist=(10, 6000, 1000, 1, 28), mnist=(10, 6000, 1000, 1, 28)) # classes, training and test images of each (of MNIST about), channels, pixels a side
+
+def stand_in(
+    name:str, # One of `TORCHVISION`
+    size:int=None # As for `load_data`
+)->Dataset: # (n,c,h,w), uint8
+    "Noise in the shape of one of torchvision's data sets, (n,c,h,w) uint8: for planning without it."
+    k, train, test, c, side = _SHAPES[one_of(name, _SHAPES, 'torchvision data set')]
+    side = side if size is None else at_least(size, 1, 'size')
+    def noise(n): return torch.randint(256, (k*n, c, side, side), dtype=torch.uint8, generator=generator(0, 'stand in', n)), torch.arange(k).repeat_interleave(n)
+    return from_arrays(*noise(train), *noise(test), name=name)

@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ['TORCHVISION', 'MAX_SIZE', 'SUFFIXES', 'Dataset', 'as_images', 'from_arrays', 'load_digits', 'data_home',
            'load_torchvision', 'resize', 'list_folder', 'decode', 'decode_all', 'load_folder', 'FolderReport', 'check_folder',
-           'load_data']
+           'load_data', 'stand_in']
 
 @dataclass
 class Dataset:
@@ -69,3 +69,4 @@ def load_data(
     spec: Any, data_dir: str | PathLike[str] | None = ..., size: int | None = ..., download: bool = ..., test_fraction: float = ...,
     cache_dir: str | PathLike[str] | None = ...
 ) -> Dataset: ...
+def stand_in(name: str, size: int | None = ...) -> Dataset: ...

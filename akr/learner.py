@@ -111,7 +111,7 @@ class Learner:
     def for_stream(cls, cfg:Config, stream:Stream, device='cpu')->'Learner':
         "A learner for a stream, which normalises by the images of its first phase."
         d = stream.data
-        return cls(cfg, d.shape, Augment(*channel_stats(stream[0].x), d.pad, d.flip, d.brightness), device)
+        return cls(cfg, d.shape, Augment(*channel_stats(stream[0].x), d.pad, d.flip, d.brightness if cfg.brightness is None else cfg.brightness), device)
 
 class LossError(ArithmeticError):
     "The loss is no longer a number."

@@ -169,7 +169,7 @@ def _describe(cfg:Config, data:Dataset, stream:Stream, augment:Augment, device:t
         config=cfg.to_dict(), versions=versions(),
         machine=dict(device=str(device), gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else None, threads=torch.get_num_threads(),
             precision=str(pick_precision(cfg.precision, device)).removeprefix('torch.'), compile=pick_compile(cfg, stream, device)),
-        data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip, brightness=data.brightness),
+        data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip, brightness=augment.brightness),
         mean=augment.mean.flatten().tolist(), std=augment.std.flatten().tolist(),
         order=stream.order, sizes=stream.sizes, class_names=stream.class_names)
     return dict(d, digest=_digest(d))

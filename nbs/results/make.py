@@ -49,6 +49,7 @@ PROTOCOLS = dict(
         'BiC': '--method bic',
         'LUCIR': '--method lucir',
         'WA': '--method wa',
+        "Base, WA's weighting": '--method base --weighting ratio --distill 0.25', # BiC's as well: what is left to their corrections
         'Mnemonics': '--method mnemonics',
         'Mnemonics, steps of 1': '--method mnemonics --pixel-lr 1', # the default at first
         'Mnemonics, one level': '--method mnemonics --pixel-lr 1 --level means',
