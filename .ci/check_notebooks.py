@@ -1,5 +1,5 @@
 """The rules of akr's notebooks that nbdev does not check: python .ci/check_notebooks.py [NBS_FOLDER]"""
-import ast, json, re, sys
+import ast, builtins, json, re, symtable, sys
 from collections import Counter
 from pathlib import Path
 
@@ -61,6 +61,16 @@ def check_cell(cell, number, modules):
         for m in (o.removeprefix(f'{LIB}.') for o in used if o.startswith(f'{LIB}.')):
             if number is not None and modules.get(m, -1) > number: yield f'imports {LIB}.{m}, which comes after it'
 
+def unknown_names(path):
+    "Names that a module uses and nobody defines: a notebook has more of them (imports of its tests) than what is exported."
+    top = symtable.symtable(path.read_text(encoding='utf-8'), path.name, 'exec')
+    known = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()} | set(dir(builtins)) | {'__file__', '__name__'}
+    def used(t):
+        for s in t.get_symbols():
+            if s.is_referenced() and (t is top or s.is_global()): yield s.get_name()
+        for c in t.get_children(): yield from used(c)
+    return sorted(set(used(top)) - known)
+
 def main(nbs):
     files = sorted(p for p in nbs.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(nbs).parts))
     books = {p: json.loads(p.read_text(encoding='utf-8')) for p in files}
@@ -85,6 +95,7 @@ def main(nbs):
         ids = [c.get('id') for c in nb['cells']]
         if not all(ids) or len(set(ids)) < len(ids): wrong.append((p, 'has cells without an id of their own: run nbdev_clean'))
         for n,c in enumerate(nb['cells']): wrong += [(p, f'cell {n}: {o}') for o in check_cell(c, number(p), modules)]
+    for p in sorted((nbs.parent/LIB).glob('*.py')): wrong += [(p, f'uses {o}, which is not defined there') for o in unknown_names(p)]
     for p,o in wrong: print(f'{p.relative_to(nbs.parent)}: {o}')
     print(f'{len(files)} notebooks looked at, {len(wrong)} problems')
     return int(bool(wrong) or not files)

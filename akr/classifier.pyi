@@ -8,9 +8,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin  # type: ignore[import-u
 from torch import Tensor
 from typing import Any
 from .augment import Augment
-from .learner import Learner
 
-__all__ = ['SHARPNESS', 'to_images', 'IncrementalClassifier', 'Answer']
+__all__ = ['SHARPNESS', 'KIND', 'to_images', 'IncrementalClassifier', 'Answer']
 def to_images(X: Any, size: int) -> Tensor: ...
 
 class IncrementalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc, unused-ignore]
@@ -23,11 +22,6 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     settings: dict[Any, Any] | None
     device: str | None
     random_state: int
-    learner_: Learner
-    classes_: np.ndarray
-    history_: list[Any]
-    net_: Any
-    means_: Tensor | None
     def __init__(
         self, method: str = ..., size: int = ..., per_class: int = ..., epochs: int = ..., answer: str = ..., flip: bool = ...,
         settings: dict[Any, Any] | None = ..., device: str = ..., random_state: int = ...
@@ -43,6 +37,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     def export_onnx(self, path: str | PathLike[str]) -> Path: ...
 
 SHARPNESS: float
+KIND: str
 
 class Answer(nn.Module):
     net: nn.Module

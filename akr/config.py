@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from math import isfinite
 
+import numpy as np
+
 from .core import PRECISIONS, InputError, at_least, one_of
 from .blend import OBJECTIVES, PAIRINGS, SEES
 from .head import HEADS
@@ -151,6 +153,8 @@ class Config:
     seed:int=1993 # Seed of everything that is drawn at random
 
     def __post_init__(self):
+        for k, v in vars(self).items():
+            if isinstance(v, np.generic): object.__setattr__(self, k, v.item()) # JSON knows Python's numbers alone
         if self.blend is None and self.method in METHODS: object.__setattr__(self, 'blend', METHODS[self.method]['blend'])
         for name in ('alpha', 'milestones'): object.__setattr__(self, name, tuple(getattr(self, name)))
         if isinstance(self.order, (list, tuple)): object.__setattr__(self, 'order', ','.join(map(str, self.order)))

@@ -14,6 +14,7 @@ import os
 import platform
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -42,11 +43,11 @@ def at_least(
     value:int, # What was given
     low:int, # The smallest value accepted
     what:str # What the value stands for
-)->int: # `value`, unchanged
+)->int: # The number; NumPy's become Python's
     "`value`, if it is a whole number of at least `low`; else an `InputError`."
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise InputError(f"{what} must be a whole number of {low} or more, not {value!r}")
-    return value
+    return int(value)
 
 # %% ../nbs/00_core.ipynb #39bdbf6f
 def pick_device(

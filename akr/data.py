@@ -17,7 +17,7 @@ import unicodedata
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from .core import InputError, at_least, load_tensors, one_of, save_tensors
+from .core import InputError, at_least, generator, load_tensors, one_of, save_tensors
 
 # %% ../nbs/10_data.ipynb #a9cab8b1
 @dataclass
@@ -72,7 +72,7 @@ def as_images(
         x = [np.asarray(i) for i in x]
         if len({i.shape for i in x}) > 1: raise InputError(f"the images of {what} must all have the same shape")
         x = np.stack(x) if x else np.empty(0, np.uint8)
-    x = x if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x))
+    x = x if isinstance(x, Tensor) else torch.as_tensor(np.ascontiguousarray(x)) # a view that runs backwards, too
     if x.dtype != torch.uint8: raise InputError(f"images must be uint8 (0 to 255), not {str(x.dtype).removeprefix('torch.')}, in {what}")
     if x.ndim == 3: x = x[:, None] # (n,h,w) -> (n,1,h,w)
     elif x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3): x = x.permute(0, 3, 1, 2)
@@ -473,6 +473,9 @@ def decode_all(
 )->Tensor: # (n,channels,size,size), uint8
     "Read many images into (n,channels,size,size), uint8, in parallel; one `InputError` for all that cannot be read (the first 20 by name)."
     _room(len(paths), size, channels)
+    often = Counter(map(id, paths))
+    for p in {id(p): p for p in paths if isinstance(p, Image.Image) and often[id(p)] > 1}.values():
+        with suppress(Exception): p.load() # one image is not for two threads to decode; what is wrong with it is said below
     out = np.empty((len(paths), channels, size, size), np.uint8)
     def read(i): out[i] = _read(paths[i], size, channels)[0]
     bad = _each(len(paths), read)

@@ -10,6 +10,7 @@ __all__ = ['seeded', 'make_net', 'make_blender', 'make_loss', 'lr_factor', 'Weig
 import math
 import time
 from collections.abc import Callable
+from threading import Lock
 
 import torch
 from fastcore.basics import patch
@@ -31,9 +32,11 @@ from .metrics import hits
 from .config import Config
 
 # %% ../nbs/70_learner.ipynb #995c3392
+_SEEDING = Lock() # that generator is the process's: one thread at a time
+
 def seeded(seed:int, purpose:str, make): # what `make` returns
     "Call `make` with PyTorch's global generator seeded for one purpose, and leave that generator as it was."
-    with torch.random.fork_rng(devices=[]):
+    with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(generator(seed, purpose).initial_seed()) # the CPU's alone
         return make()
 
