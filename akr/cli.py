@@ -30,7 +30,7 @@ from fastcore.docments import docments
 
 from . import __version__
 from .core import InputError, at_least, load_json, one_of
-from .data import check_folder
+from .data import _shown, check_folder
 from .plot import plot_accuracy, plot_matrix, plot_weights
 from .stream import ORDERS
 from .config import CHOICES, DATA_DEFAULTS, METHODS, PAPER, Config, configure
@@ -514,7 +514,7 @@ def do_predict(
         rows.append(dict(image=a.images[k], head=head, nme=None if nme is None else names[nme[k]]))
     if a.json: print(json.dumps(rows, indent=1))
     else:
-        for r in rows: print(f"{r['image']}: " + ', '.join(f"{h['label']} {h['probability']:.1%}" for h in r['head']) + ('' if nme is None else f" (NME: {r['nme']})"))
+        for r in rows: print(f"{_shown(r['image'])}: " + ', '.join(f"{_shown(h['label'])} {h['probability']:.1%}" for h in r['head']) + ('' if nme is None else f" (NME: {_shown(r['nme'])})"))
     return 0
 
 # %% ../nbs/90_cli.ipynb #e00bc63c
@@ -601,6 +601,8 @@ def main(
 )->int: # 0: done; 1: a check or the work failed; 2: bad input; 130: stopped
     "The command `akr`."
     say = lambda text: print(f'akr: {text}', file=sys.stderr)
+    for s in (sys.stdout, sys.stderr): # a name that the terminal cannot write is spelt out
+        with contextlib.suppress(AttributeError, ValueError): s.reconfigure(errors='backslashreplace')
     try: return run_command(sys.argv[1:] if argv is None else [str(a) for a in argv])
     except SystemExit as e: return e.code or 0 # argparse has said what there is to say
     except InputError as e: say(e); return 2

@@ -342,16 +342,17 @@ def compare(
     out, own, say = Path(out), threads, (lambda *_: None) if progress is False else tqdm.write
     n, threads, places = share(device, None if jobs == 'measure' else jobs, own)
     check_cells(cells, out)
-    streams, keys, todo = {}, {}, {}
+    sets, streams, keys, todo = {}, {}, {}, {}
     for c in cells:
-        key = keys[c.name] = (c.cfg.data, c.cfg.data_dir, c.cfg.size, c.cfg.test_fraction, c.scheme, c.order, c.cfg.classes)
-        if key not in streams:
-            try: ds = load_data(c.cfg.data, c.cfg.data_dir, c.cfg.size, download, c.cfg.test_fraction, cache_dir)
+        name = c.cfg.data, c.cfg.data_dir, c.cfg.size, c.cfg.test_fraction
+        key = keys[c.name] = (*name, c.scheme, c.order, c.cfg.classes)
+        if name not in sets:
+            try: sets[name] = load_data(c.cfg.data, c.cfg.data_dir, c.cfg.size, download, c.cfg.test_fraction, cache_dir)
             except InputError:
                 if not dry_run or c.cfg.data not in TORCHVISION: raise
-                ds = stand_in(c.cfg.data, c.cfg.size)
-                say(f"note: {c.cfg.data} is not here yet; the cost is that of as many images of noise")
-            streams[key] = Stream(ds, config_sizes(c.cfg, len(ds.classes)), c.cfg.order)
+                sets[name] = stand_in(c.cfg.data, c.cfg.size)
+                say(f"note: {c.cfg.data} is not here; the cost is that of as many images of noise")
+        if key not in streams: streams[key] = Stream(sets[name], config_sizes(c.cfg, len(sets[name].classes)), c.cfg.order)
         check_memory(c.cfg, streams[key].sizes)
         todo[c.name] = work(c.cfg, streams[key])
     if not dry_run:
@@ -367,7 +368,7 @@ def compare(
         torch.set_num_threads(before)
         left, single = sum(v > 0 for v in rest.values()), speed
         seconds = sum(rest.values())/speed + START*left
-        streams.clear(); del s # the jobs need the memory, a GPU's too
+        streams.clear(); sets.clear(); del s # the jobs need the memory, a GPU's too
         if places != ['cpu']: torch.cuda.empty_cache()
         if jobs == 'measure' or jobs is None and places != ['cpu'] and left > 1 and seconds > LONG and not dry_run:
             rows = measure_jobs(first.cfg, places[0], threads=own, cache_dir=cache_dir)

@@ -192,7 +192,7 @@ class Run:
     ):
         self.path, file = Path(path), Path(path)/'config.json'
         if not self.path.is_dir(): raise InputError(f"there is no folder {str(path)!r}" + (', it is a file' if self.path.is_file() else ''))
-        if not file.is_file(): raise InputError(f"{str(path)!r} is not a run of akr: it holds no config.json")
+        if not file.is_file(): raise InputError(f"{str(path)!r} is not a run of akr: " + ("it is a saved classifier, for IncrementalClassifier.load in Python" if (self.path/'classifier.json').is_file() else "it holds no config.json"))
         self.info = load_json(file)
         if not isinstance(self.info, dict) or 'config' not in self.info: raise InputError(f"{str(path)!r} is not a run of akr: its config.json holds no 'config'")
         if self.info.get('digest') != _digest(self.info): raise InputError(f"{str(file)!r} is damaged, or was changed after the run was started")
@@ -449,6 +449,9 @@ def fit(
                 if stop.asked and t+1 < n: raise KeyboardInterrupt
     except torch.cuda.OutOfMemoryError: raise torch.cuda.OutOfMemoryError(f"the GPU's memory does not hold batches of {run.cfg.batch} images: try --batch {max(1, run.cfg.batch//2)}, or --batch auto, in a new run; what was saved is kept in {run.path}") from None
     except KeyboardInterrupt: raise KeyboardInterrupt(f"what was saved is kept, go on with akr train --resume {run.path}") from None
+    except OSError as e:
+        if e.errno is None: raise
+        raise OSError(e.errno, f"{e.strerror}{f': {e.filename}' if e.filename else ''}; what was saved is kept, go on with akr train --resume {run.path}") from e
     return run
 
 # %% ../nbs/80_run.ipynb #e693a80b
@@ -491,7 +494,8 @@ def train(
     if deterministic: ask_cublas(device)
     if data is not None: cfg = replace(cfg, data=data.name if isinstance(data, Dataset) else str(data))
     cfg = whole_paths(cfg)
-    out = _check_free(out or free_folder(cfg))
+    if out is not None and not str(out): raise InputError("the output folder must have a name, not ''")
+    out = _check_free(free_folder(cfg) if out is None else out)
     ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cfg.test_fraction, cache_dir)
     stream = Stream(ds.to(device), config_sizes(cfg, len(ds.classes)), cfg.order)
     check_memory(cfg, stream.sizes)
