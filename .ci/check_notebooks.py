@@ -85,7 +85,7 @@ def main(nbs):
         if e and count[e] > 1: wrong.append((p, f'exports to {e}, as another notebook does'))
         if e and number(p) is None: wrong.append((p, 'exports, but its name does not start with a number'))
         if e and p.stem.split('_', 1)[-1] != e.strip('_').replace('.', '_'): wrong.append((p, f'exports to {e}: name and module differ'))
-        if number(p) is not None and p.name not in sidebar: wrong.append((p, 'is missing from sidebar.yml'))
+        if p.relative_to(nbs).as_posix() not in sidebar: wrong.append((p, 'is missing from sidebar.yml'))
         if p.stat().st_size > MAX_KB*1024: wrong.append((p, f'has {p.stat().st_size//1024} KB; at most {MAX_KB}'))
         title = nb['cells'][0] if nb['cells'] else dict(cell_type='', source='')
         if title['cell_type'] == 'markdown' and not joined(title['source']).startswith('# ') or title['cell_type'] == 'code': wrong.append((p, 'does not start with a cell "# title"'))

@@ -199,7 +199,7 @@ def evaluate(self:PlainLoop)->dict: # As `akr.learner.evaluate`
     return out
 
 # %% ../nbs/87_bench.ipynb #5ff05790
-NO_AVALANCHE = "Avalanche is not installed: pip install 'akr[bench]', or leave it out by --against plain"
+NO_AVALANCHE = "Avalanche is not installed: pip install avalanche-lib, or leave it out by --against plain"
 
 class Avalanche:
     "Avalanche's ICaRL strategy on the same images and network, in parts that can be timed."

@@ -297,7 +297,7 @@ def export_onnx(self:IncrementalClassifier,
 )->Path: # `path`
     "Write the trained classifier as an ONNX model: input `images` (n,3,size,size) uint8, output `probabilities` (n,classes); the labels are in its metadata `classes`, as JSON."
     try: import onnx, onnxscript # noqa: the exporter of PyTorch needs both
-    except ImportError: raise InputError("the export to ONNX needs two more packages: pip install 'akr[onnx]'") from None
+    except ImportError: raise InputError("the export to ONNX needs two more packages: pip install onnx onnxscript") from None
     m, size = self.module(), self.learner_.cfg.size
     example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     program = torch.onnx.export(m, (example,), dynamo=True, input_names=['images'], output_names=['probabilities'], dynamic_shapes=dict(images={0: torch.export.Dim('n')}), verbose=False)

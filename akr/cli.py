@@ -231,7 +231,7 @@ def add_train(sub)->None: # `sub`: from `add_subparsers`
     g.add_argument('--config', metavar='FILE', help="Start from these settings, a run's config.json for example; options beside it win")
     g.add_argument('--deterministic', action='store_true', help='Repeatable algorithms alone, on a GPU too; slower there')
     g.add_argument('--save-every', type=int, metavar='N', help='Within a phase, save after every N epochs; 0: only at its end (default: at most once a minute)')
-    g.add_argument('--log', metavar='NAME', help=f"Where else to report beside log.jsonl, which a run always writes: {', '.join(LOGS)} (pip install 'akr[tensorboard]')")
+    g.add_argument('--log', metavar='NAME', help=f"Where else to report beside log.jsonl, which a run always writes: {', '.join(LOGS)} (pip install tensorboard)")
     add_place(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     for title, names in THEMES.items(): group(title, [n for n in names if n in left])
@@ -289,7 +289,7 @@ def add_bench(sub)->None: # `sub`: from `add_subparsers`
     t = sub.add_parser('bench', prog='akr bench', usage='akr bench [options]', description=BENCH_HELP, epilog=_TABLE+defaults_table())
     g = t.add_argument_group('what to time')
     g.add_argument('--methods', nargs='+', default=['base', 'akr', 'icarl'], metavar='METHOD', help=f"Of {', '.join(RACED)} (default: base akr icarl)")
-    g.add_argument('--against', nargs='+', default=['plain'], metavar='NAME', help=f"{' or '.join(AGAINST)}, or both; Avalanche knows iCaRL alone, and needs pip install 'akr[bench]' (default: plain)")
+    g.add_argument('--against', nargs='+', default=['plain'], metavar='NAME', help=f"{' or '.join(AGAINST)}, or both; Avalanche knows iCaRL alone, and needs pip install avalanche-lib (default: plain)")
     for name, default, text in (('phases', 3, 'Phases'), ('rounds', 5, 'Rounds of training in each phase'), ('steps', 4, 'Steps of a round'), ('workers', 2, "Workers of each of the others' DataLoaders")):
         g.add_argument(f'--{name}', type=int, default=default, metavar='N', help=f'{text} (default: {default})')
     g.add_argument('--grow', action='store_true', help='Also how the cost grows with the classes seen, the memory and the image size')
@@ -339,7 +339,7 @@ def completion(
 )->str: # The script
     "What makes the Tab key of a shell complete the words of `akr`."
     try: import shtab
-    except ImportError: raise InputError("the completion needs the package shtab: pip install 'akr[completion]'") from None
+    except ImportError: raise InputError("the completion needs the package shtab: pip install shtab") from None
     p = make_parser()
     sub = p._subparsers._group_actions[0]
     sub.help = 'the commands' # without a help they count as hidden

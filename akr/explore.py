@@ -84,7 +84,7 @@ class Saved:
 def _widgets():
     "ipywidgets, if it is there."
     try: import ipywidgets
-    except ImportError: raise InputError("the widgets need the package ipywidgets, which is missing: pip install 'akr[widgets]'") from None
+    except ImportError: raise InputError("the widgets need the package ipywidgets, which is missing: pip install ipywidgets") from None
     return ipywidgets
 
 def _has_kernel()->bool:

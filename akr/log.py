@@ -156,7 +156,7 @@ class TensorBoard:
     "A watcher that writes what TensorBoard shows into the folder tensorboard of the run."
     def __init__(self):
         try: from torch.utils.tensorboard import SummaryWriter
-        except ImportError as e: raise InputError(f"the log tensorboard needs the package tensorboard: pip install 'akr[tensorboard]' ({e})") from None
+        except ImportError as e: raise InputError(f"the log tensorboard needs the package tensorboard: pip install tensorboard ({e})") from None
         self.make, self.writer, self.say, self.began = SummaryWriter, None, print, 0.
     def start(self,
         folder, # The run folder
