@@ -21,6 +21,7 @@ from .stream import Stream
 from .augment import batches
 from .config import Config, config_sizes
 from .learner import Learner
+from .run import repeatable
 
 # %% ../nbs/84_pack.ipynb #f4490901
 class Steps:
@@ -36,6 +37,7 @@ class Steps:
         l.start_phase(self.stream[self.t])
         self.order, self.k = batches(len(l.x), l.cfg.batch, generator(l.cfg.seed, 'order', self.t)).to(l.device), 0
         self.g = generator(l.cfg.seed, 'batch', self.t, device=l.device)
+    @repeatable() # as a run trains: with the same algorithms of cuDNN
     def train(self, steps:int)->int: # Images
         "Some steps of training; the device has done them when this returns."
         l = self.learner
