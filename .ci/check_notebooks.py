@@ -95,6 +95,9 @@ def main(nbs):
         ids = [c.get('id') for c in nb['cells']]
         if not all(ids) or len(set(ids)) < len(ids): wrong.append((p, 'has cells without an id of their own: run nbdev_clean'))
         for n,c in enumerate(nb['cells']): wrong += [(p, f'cell {n}: {o}') for o in check_cell(c, number(p), modules)]
+    version = re.search(r'^version *= *(\S+)', ini.read_text(), re.M)[1] if (ini := nbs.parent/'settings.ini').exists() else ''
+    for p,o in ((nbs.parent/'CITATION.cff', f'version: {version}'), (nbs/'index.ipynb', f'{{{version}}}')):
+        if version and p.exists() and o not in p.read_text(encoding='utf-8'): wrong.append((p, f'does not name the version of settings.ini, {version}'))
     for p in sorted((nbs.parent/LIB).glob('*.py')): wrong += [(p, f'uses {o}, which is not defined there') for o in unknown_names(p)]
     for p,o in wrong: print(f'{p.relative_to(nbs.parent)}: {o}')
     print(f'{len(files)} notebooks looked at, {len(wrong)} problems')

@@ -20,15 +20,15 @@ def relink(md):
     fix = lambda m: m[1] + posixpath.normpath(posixpath.join('nbs', m[2]))
     return ''.join(o if i%2 else TARGET.sub(fix, o) for i,o in enumerate(FENCED.split(md)))
 
-def output(out, name, files):
-    "One output of a code cell as markdown; a picture is put into `files` under `name`."
+def output(out, name, files, alt=''):
+    "One output of a code cell as markdown; a picture is put into `files` under `name`, and `alt` is its text."
     if out['output_type'] == 'stream': data = {'text/plain': out['text']} if out['name'] == 'stdout' else {}
     else: data = out.get('data', {})
     if 'text/markdown' in data: return relink(joined(data['text/markdown']).strip())
     if 'image/png' in data:
         path = f'nbs/images/{name}.png'
         files[ROOT/path] = base64.b64decode(joined(data['image/png']))
-        return f'![]({path})'
+        return f'![{alt}]({path})'
     text = joined(data.get('text/plain', '')).rstrip()
     return f'```text\n{text}\n```' if text else ''
 
@@ -40,7 +40,8 @@ def code(cell, files):
     src = '\n'.join(o for o in lines if not o.startswith('#|')).strip('\n')
     blocks = [f'```python\n{src}\n```'] if src and flags.get('echo:') != 'false' else []
     if flags.get('output:') == 'false': return blocks
-    return blocks + [output(o, f"index-{cell['id']}-{n}", files) for n,o in enumerate(cell.get('outputs', []))]
+    alt = json.loads(flags.get('fig-alt:', '""'))
+    return blocks + [output(o, f"index-{cell['id']}-{n}", files, alt) for n,o in enumerate(cell.get('outputs', []))]
 
 def render():
     "Everything to be written: path -> bytes."
