@@ -364,7 +364,7 @@ def compare(
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         s = streams[keys[first.name]]
-        speed = passes_per_second(first.cfg, s if places[0] == 'cpu' else Stream(s.data.to(places[0]), s.sizes, s.order))
+        speed = passes_per_second(first.cfg, s if places[0] == 'cpu' else Stream(s.data.to(places[0]), s.sizes, first.cfg.order))
         torch.set_num_threads(before)
         left, single = sum(v > 0 for v in rest.values()), speed
         seconds = sum(rest.values())/speed + START*left
