@@ -123,7 +123,8 @@ def main(args):
     cfg = get_config()
     site = DOCS.resolve()
     pages = {p: Page(p) for p in sorted(site.rglob('*.html'))}
-    broken, wrong = check_links(pages, site, cfg.doc_host+cfg.doc_baseurl), check_pages(pages, site)
+    broken = check_links(pages, site, cfg.doc_host+cfg.doc_baseurl)
+    wrong = [] if '--quarto' in args else check_pages(pages, site) # Quarto has parts of its own on a page; the text is the same
     for o in wrong: print(o)
     for target, pages in broken.items(): print(f"broken: {target}, linked from {', '.join(map(str, pages[:3]))}{' ...' if pages[3:] else ''}")
     return int(bool(broken or wrong) or not (DOCS/'index.html').exists())
