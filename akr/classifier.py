@@ -23,7 +23,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from .core import InputError, at_least, load_json, one_of, pick_device, save_json, versions
-from .data import as_images, decode_all
+from .data import as_images, as_labels, decode_all
 from .stream import Phase
 from .augment import Augment, channel_stats
 from .memory import class_means
@@ -101,7 +101,8 @@ def partial_fit(self:IncrementalClassifier,
     classes=None # Not needed here; scikit-learn's own classifiers ask for it
 )->IncrementalClassifier: # Itself
     "Learn new classes, or more of known ones."
-    y, cfg = _as_labels(y), self._config()
+    if not len(y): raise InputError("there must be at least one image")
+    y, cfg = as_labels(y, 'y'), self._config()
     known = self.classes_ if hasattr(self, 'classes_') else y[:0]
     if len(known) and (known.dtype.kind == 'U') != (y.dtype.kind == 'U'): raise InputError(f"the labels so far are {'strings' if known.dtype.kind == 'U' else 'whole numbers'}, like {known[:1].tolist()[0]!r}; {y[:1].tolist()[0]!r} is not")
     x = to_images(X, self.size)
@@ -115,18 +116,7 @@ def partial_fit(self:IncrementalClassifier,
     learner.let_go()
     return self._take(learner, every, history + [dict(images=len(y), new=every[len(known):].tolist(), **result)], params)
 
-def _as_labels(y)->np.ndarray: # (n,), str or int64
-    "Labels in any form that scikit-learn takes, strings or whole numbers."
-    a = np.asarray(y.cpu() if isinstance(y, Tensor) else y)
-    each = list(y) if isinstance(y, (list, tuple)) else a.ravel().tolist() if a.dtype.kind == 'O' else [] # NumPy would make 'a' and 1 both text
-    odd = [v for v in each if isinstance(v, (bool, np.bool_)) or not isinstance(v, (str, int, np.integer))]
-    if a.shape == (0,): raise InputError("there must be at least one image")
-    wrong = f"{odd[0]!r}" if odd else 'both' if len({isinstance(v, str) for v in each}) > 1 else f"{a.dtype} of shape {a.shape}" if a.ndim != 1 or a.dtype.kind not in 'iuUO' else ''
-    if wrong: raise InputError(f"labels must be a list of strings or of whole numbers, not {wrong}")
-    if a.dtype.kind == 'O': a = np.array(each)
-    if a.dtype.kind not in 'iuU' or (a.dtype.kind == 'u' and a.max() > 2**63-1): raise InputError(f"labels that are whole numbers must be below 2**63, not {max(a.tolist())}")
-    return a if a.dtype.kind == 'U' else a.astype(np.int64)
-
+# %% ../nbs/82_classifier.ipynb #fb067c76
 @patch
 def _take(self:IncrementalClassifier, learner:Learner, classes:np.ndarray, history:list, params:dict)->IncrementalClassifier: # Itself
     "Take over what was learnt or loaded, all at once."
@@ -136,6 +126,7 @@ def _take(self:IncrementalClassifier, learner:Learner, classes:np.ndarray, histo
     vars(self).update(learner_=learner, classes_=classes, history_=history, learnt_with_=params, net_=net, means_=means)
     return self
 
+# %% ../nbs/82_classifier.ipynb #7f798071
 _LATER = {'epochs', 'warmup', 'lr', 'batch', 'schedule', 'milestones', 'gamma', 'momentum', 'weight_decay'} # what may be another in the next call
 
 @patch
@@ -207,8 +198,8 @@ def save(self:IncrementalClassifier,
 )->Path: # `path`
     "Save everything: network, attention module, exemplars, labels and parameters."
     s = self._learnt()
-    l, params = s['learner_'], {k: v.item() if isinstance(v, np.generic) else v for k, v in self.get_params().items()}
-    info = dict(kind=KIND, params=params | dict(device=str(self.device), settings=_plain(self.settings)), learnt_with={k: v for k, v in s['learnt_with_'].items() if k != 'device'} | dict(settings=_plain(s['learnt_with_']['settings'])),
+    l = s['learner_']
+    info = dict(kind=KIND, params=self.get_params(), learnt_with=s['learnt_with_'],
                 classes=s['classes_'].tolist(), strings=s['classes_'].dtype.kind == 'U', config=l.cfg.to_dict(), history=s['history_'],
                 mean=l.augment.mean.flatten().tolist(), std=l.augment.std.flatten().tolist(), pad=l.augment.pad, brightness=l.augment.brightness, exemplars=len(l.memory), versions=versions())
     def write(d):
@@ -231,9 +222,6 @@ def save(self:IncrementalClassifier,
     shutil.rmtree(old, ignore_errors=True)
     return path
 
-def _plain(settings): # with Python's numbers, for JSON
-    return settings and {k: v.item() if isinstance(v, np.generic) else v for k, v in settings.items()}
-
 def _manifest(path:Path)->list: # names
     "The files of a folder that `save` wrote; none, if it did not."
     try:
@@ -249,6 +237,7 @@ def _settled(path)->Path: # Whole, links followed
     if new.is_dir() and not path.exists(): new.rename(path)
     return path
 
+# %% ../nbs/82_classifier.ipynb #c4e775df
 @patch(cls_method=True)
 def load(cls:IncrementalClassifier,
     path, # A folder of `save`

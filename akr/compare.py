@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RECIPES', 'PRESETS', 'PAPER_TABLE', 'LONG', 'START', 'FIGURES', 'setting', 'parse_method', 'Cell', 'plan',
            'paper_figure', 'work', 'duration', 'phases_done', 'check_cells', 'verdict', 'stop_jobs', 'run_cells',
-           'collect', 'mean_text', 'of_cell', 'to_markdown', 'to_csv', 'accuracy_figures', 'compare']
+           'collect', 'mean_text', 'of_cell', 'to_markdown', 'to_csv', 'accuracy_figures', 'weigh', 'compare']
 
 # %% ../nbs/85_compare.ipynb #711eef48
 import csv
@@ -326,6 +326,31 @@ def accuracy_figures(
             if curves: out[f"accuracy-{s.replace(':', '')}-{o.replace(':', '')}-{who}"] = plot_accuracy(curves, f"{'NME' if who == 'nme' else 'Head'}, {s}, order {o}")
     return out
 
+# %% ../nbs/85_compare.ipynb #84db113a
+def weigh(
+    cells:list, # From `plan`
+    dry_run:bool=False, # Will nothing be trained? Then the images need not be there
+    download:bool=False, # Fetch a torchvision data set that is missing?
+    cache_dir=None, # Where a folder's decoded images are kept
+    say=print # Told of images that are not there
+)->tuple[dict, dict]: # name of a cell -> work of each phase, see `work`; name -> `Stream`, on the CPU
+    "Load each data set once, check that every cell fits it, and say what each will cost."
+    sets, streams, todo, stream_of = {}, {}, {}, {}
+    for c in cells:
+        name = c.cfg.data, c.cfg.data_dir, c.cfg.size, c.cfg.test_fraction
+        if name not in sets:
+            try: sets[name] = load_data(c.cfg.data, c.cfg.data_dir, c.cfg.size, download, c.cfg.test_fraction, cache_dir)
+            except InputError:
+                if not dry_run or c.cfg.data not in TORCHVISION: raise
+                sets[name] = stand_in(c.cfg.data, c.cfg.size)
+                say(f"note: {c.cfg.data} is not here; the cost is that of as many images of noise")
+        key = (*name, c.scheme, c.order, c.cfg.classes)
+        if key not in streams: streams[key] = Stream(sets[name], config_sizes(c.cfg, len(sets[name].classes)), c.cfg.order)
+        stream_of[c.name] = streams[key]
+        check_memory(c.cfg, streams[key].sizes)
+        todo[c.name] = work(c.cfg, streams[key])
+    return todo, stream_of
+
 # %% ../nbs/85_compare.ipynb #24e9edd2
 def compare(
     cells:list, # From `plan`
@@ -342,19 +367,7 @@ def compare(
     out, own, say = Path(out), threads, (lambda *_: None) if progress is False else tqdm.write
     n, threads, places = share(device, None if jobs == 'measure' else jobs, own)
     check_cells(cells, out)
-    sets, streams, keys, todo = {}, {}, {}, {}
-    for c in cells:
-        name = c.cfg.data, c.cfg.data_dir, c.cfg.size, c.cfg.test_fraction
-        key = keys[c.name] = (*name, c.scheme, c.order, c.cfg.classes)
-        if name not in sets:
-            try: sets[name] = load_data(c.cfg.data, c.cfg.data_dir, c.cfg.size, download, c.cfg.test_fraction, cache_dir)
-            except InputError:
-                if not dry_run or c.cfg.data not in TORCHVISION: raise
-                sets[name] = stand_in(c.cfg.data, c.cfg.size)
-                say(f"note: {c.cfg.data} is not here; the cost is that of as many images of noise")
-        if key not in streams: streams[key] = Stream(sets[name], config_sizes(c.cfg, len(sets[name].classes)), c.cfg.order)
-        check_memory(c.cfg, streams[key].sizes)
-        todo[c.name] = work(c.cfg, streams[key])
+    todo, stream_of = weigh(cells, dry_run, download, cache_dir, say)
     if not dry_run:
         try: out.mkdir(parents=True, exist_ok=True); tempfile.TemporaryFile(dir=out).close()
         except OSError as e: raise InputError(f"the output folder {str(out)!r} cannot be written: {e.strerror or e}") from None
@@ -363,12 +376,12 @@ def compare(
     if first:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
-        s = streams[keys[first.name]]
+        s = stream_of[first.name]
         speed = passes_per_second(first.cfg, s if places[0] == 'cpu' else Stream(s.data.to(places[0]), s.sizes, first.cfg.order))
         torch.set_num_threads(before)
         left, single = sum(v > 0 for v in rest.values()), speed
         seconds = sum(rest.values())/speed + START*left
-        streams.clear(); sets.clear(); del s # the jobs need the memory, a GPU's too
+        stream_of.clear(); del s # the jobs need the memory, a GPU's too
         if places != ['cpu']: torch.cuda.empty_cache()
         if jobs == 'measure' or jobs is None and places != ['cpu'] and left > 1 and seconds > LONG and not dry_run:
             rows = measure_jobs(first.cfg, places[0], threads=own, cache_dir=cache_dir)

@@ -1,5 +1,5 @@
 # Written by .ci/stubs.py from compare.py: edit the notebook.
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -9,7 +9,7 @@ from .stream import Stream
 
 __all__ = ['RECIPES', 'PRESETS', 'PAPER_TABLE', 'LONG', 'START', 'FIGURES', 'setting', 'parse_method', 'Cell', 'plan',
            'paper_figure', 'work', 'duration', 'phases_done', 'check_cells', 'verdict', 'stop_jobs', 'run_cells', 'collect',
-           'mean_text', 'of_cell', 'to_markdown', 'to_csv', 'accuracy_figures', 'compare']
+           'mean_text', 'of_cell', 'to_markdown', 'to_csv', 'accuracy_figures', 'weigh', 'compare']
 def setting(name: str, text: str) -> Any: ...
 def parse_method(spec: str) -> tuple[str, dict[Any, Any]]: ...
 RECIPES: dict[Any, Any]
@@ -50,6 +50,10 @@ def of_cell(rows: list[Any], method: str, scheme: str, order: str) -> list[Any]:
 def to_markdown(rows: list[Any], figure: str = ...) -> str: ...
 def to_csv(rows: list[Any]) -> str: ...
 def accuracy_figures(rows: list[Any]) -> dict[Any, Any]: ...
+def weigh(
+    cells: list[Any], dry_run: bool = ..., download: bool = ..., cache_dir: str | PathLike[str] | None = ...,
+    say: Callable[[str], object] = ...
+) -> tuple[dict[Any, Any], dict[Any, Any]]: ...
 def compare(
     cells: list[Any], out: str | PathLike[str], device: str = ..., jobs: int | str | None = ..., threads: int | None = ...,
     dry_run: bool = ..., progress: bool | None = ..., download: bool = ..., cache_dir: str | PathLike[str] | None = ...

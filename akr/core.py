@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save as to_bytes
@@ -116,9 +117,15 @@ def write_atomic(
     return path
 
 # %% ../nbs/00_core.ipynb #ee6b0c02
+def _as_json(v):
+    "NumPy's numbers and PyTorch's devices, as JSON has them."
+    if isinstance(v, np.generic): return v.item()
+    if isinstance(v, torch.device): return str(v)
+    raise TypeError(f"JSON has no {type(v).__name__}")
+
 def save_json(path, obj)->Path:
     "Write `obj` to `path` as readable JSON, whole or not at all."
-    return write_atomic(path, (json.dumps(obj, indent=1, allow_nan=False)+'\n').encode())
+    return write_atomic(path, (json.dumps(obj, indent=1, allow_nan=False, default=_as_json)+'\n').encode())
 
 def load_json(path):
     "Read a JSON file; an `InputError` names it if it is missing or damaged."

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 from typing import Any
 
-__all__ = ['TORCHVISION', 'MAX_SIZE', 'SUFFIXES', 'Dataset', 'as_images', 'from_arrays', 'load_digits', 'data_home',
+__all__ = ['TORCHVISION', 'MAX_SIZE', 'SUFFIXES', 'Dataset', 'as_images', 'as_labels', 'from_arrays', 'load_digits', 'data_home',
            'load_torchvision', 'resize', 'list_folder', 'decode', 'decode_all', 'load_folder', 'FolderReport', 'check_folder',
            'load_data', 'stand_in']
 
@@ -29,6 +29,7 @@ class Dataset:
     def __repr__(self) -> str: ...
 
 def as_images(x: Any, what: str) -> Tensor: ...
+def as_labels(y: Any, what: str) -> np.ndarray: ...
 def from_arrays(x_train: Any, y_train: Any, x_test: Any, y_test: Any, classes: Any = ..., name: str = ..., **augment: Any) -> Dataset: ...
 def load_digits() -> Dataset: ...
 TORCHVISION: dict[Any, Any]
