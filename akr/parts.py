@@ -6,7 +6,7 @@
 __all__ = ['WORDS', 'KINDS', 'ROOMS', 'GROUP', 'Option', 'option', 'bounds_text', 'checked', 'from_text', 'as_text', 'Part',
            'options_of', 'part', 'load_plugin', 'names', 'find', 'make', 'origin']
 
-# %% ../nbs/02_parts.ipynb #17306d0e
+# %% ../nbs/02_parts.ipynb #b96cf2e3
 import hashlib
 import importlib
 import importlib.util
@@ -26,7 +26,7 @@ import numpy as np
 
 from .core import InputError, named, one_of
 
-# %% ../nbs/02_parts.ipynb #ec0269c8
+# %% ../nbs/02_parts.ipynb #199e38de
 WORDS = {bool: 'True or False', int: 'a whole number', float: 'a number', str: 'text', tuple: 'a list of numbers'}
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def option(
     "Declare a setting: `lr: float = option(.1, 'Peak learning rate', above=0)`."
     return Option(default, help, type or default.__class__, **more)
 
-# %% ../nbs/02_parts.ipynb #40523b16
+# %% ../nbs/02_parts.ipynb #e28fd3e9
 def bounds_text(
     o:Option
 )->str: # E.g. ' from 0 to 1', ' above 0'; empty without bounds
@@ -97,7 +97,7 @@ def checked(
     if o.check and (wrong := o.check(v)): refuse(wrong)
     return v
 
-# %% ../nbs/02_parts.ipynb #1efa6f44
+# %% ../nbs/02_parts.ipynb #0f3304cd
 def from_text(
     o:Option,
     name:str, # What the setting is called
@@ -123,7 +123,7 @@ def as_text(
     if v is None: return 'none'
     return '/'.join(map(as_text, v)) if isinstance(v, tuple) else f'{v:g}' if isinstance(v, float) and float(f'{v:g}') == v else str(v)
 
-# %% ../nbs/02_parts.ipynb #cbd32b9f
+# %% ../nbs/02_parts.ipynb #b25b9ef5
 class Part:
     "What can be swapped: options as class attributes, values as attributes of its objects."
     kind:str = '' # Set by `part`
@@ -149,7 +149,7 @@ class Part:
     )->None:
         "Raise an `InputError` for settings that cannot go together with this part."
 
-# %% ../nbs/02_parts.ipynb #e4f157f3
+# %% ../nbs/02_parts.ipynb #c6e06794
 KINDS = ('method', 'backbone', 'head', 'blend', 'loss', 'exemplars', 'schedule', 'data', 'log')
 _REGISTER:dict[str, dict[str, Any]] = {k: {} for k in KINDS}
 
@@ -189,7 +189,7 @@ def _no_clash(kind:str, name:str, new:dict)->None:
                 raise InputError(f"the option {o!r} of {kind} {name!r} has the name of an option of {k} {n!r}: choose another one")
     for o in set(new) & set(KINDS): raise InputError(f"an option cannot be called {o!r}, which is a kind of part")
 
-# %% ../nbs/02_parts.ipynb #b43aa321
+# %% ../nbs/02_parts.ipynb #4e8eda7a
 ROOMS = ('data', 'folder', 'resnet', 'head', 'memory', 'blend', 'loss', 'schedule', 'method', 'log') # modules with akr's own parts
 GROUP = 'akr.parts' # entry points of installed packages
 _LOADED:dict[str, Any] = {}
@@ -200,10 +200,14 @@ def _load()->None:
     with _LOADING:
         if 'akr' in _LOADED: return
         _LOADED['akr'] = True # at once: these modules look into the register, too
-        for room in ROOMS: importlib.import_module(f'akr.{room}')
-        import akr.methods
-        for m in pkgutil.iter_modules(akr.methods.__path__): importlib.import_module(f'akr.methods.{m.name}')
-        for e in entry_points(group=GROUP): e.load()
+        try:
+            for room in ROOMS: importlib.import_module(f'akr.{room}')
+            methods = importlib.import_module('akr.methods')
+            for m in pkgutil.iter_modules(methods.__path__): importlib.import_module(f'akr.methods.{m.name}')
+            for e in entry_points(group=GROUP): e.load()
+        except BaseException:
+            del _LOADED['akr']
+            raise
 
 def load_plugin(
     spec:str # A module's name, or a path to a .py file
