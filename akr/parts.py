@@ -16,7 +16,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from numbers import Integral, Real
 from pathlib import Path
 from threading import RLock
@@ -195,6 +195,13 @@ GROUP = 'akr.parts' # entry points of installed packages
 _LOADED:dict[str, Any] = {}
 _LOADING = RLock()
 
+_FAILED:dict[str, str] = {} # entry points that could not be loaded -> why
+
+def _load_entry(e:EntryPoint)->None:
+    "A package whose parts cannot be imported must not stop runs that do without them."
+    try: e.load()
+    except Exception as error: _FAILED[e.value] = f'{type(error).__name__}: {error}'
+
 def _load()->None:
     "Import akr's own parts and those of installed packages, once."
     with _LOADING:
@@ -204,7 +211,7 @@ def _load()->None:
             for room in ROOMS: importlib.import_module(f'akr.{room}')
             methods = importlib.import_module('akr.methods')
             for m in pkgutil.iter_modules(methods.__path__): importlib.import_module(f'akr.methods.{m.name}')
-            for e in entry_points(group=GROUP): e.load()
+            for e in entry_points(group=GROUP): _load_entry(e)
         except BaseException:
             del _LOADED['akr']
             raise
@@ -249,7 +256,8 @@ def find(
     known = names(kind)
     try: return _REGISTER[kind][one_of(name, known, kind)]
     except InputError as e:
-        raise InputError(f"{e.args[0]}; a {kind} of your own is brought by {named('plugin')} MODULE, in Python by import") from None
+        lost = ''.join(f'; the parts of {k} could not be loaded ({v})' for k, v in _FAILED.items())
+        raise InputError(f"{e.args[0]}; a {kind} of your own is brought by {named('plugin')} MODULE, in Python by import{lost}") from None
 
 def make(
     kind:str, # One of `KINDS`
