@@ -6,7 +6,7 @@
 __all__ = ['note', 'printable', 'first_few', 'listing', 'broken_link', 'not_an_image', 'header', 'read_image', 'decode',
            'in_parallel', 'decode_all']
 
-# %% ../nbs/12_images.ipynb #536519d1
+# %% ../nbs/12_images.ipynb #f1939357
 import os
 import re
 import stat
@@ -27,7 +27,7 @@ from torch import Tensor
 from .core import InputError
 from .data import check_space, free_memory
 
-# %% ../nbs/12_images.ipynb #568f3038
+# %% ../nbs/12_images.ipynb #931030b6
 def note(
     text:str # One sentence
 )->None:
