@@ -81,7 +81,9 @@ if __name__ == '__main__':
         file.write_text(json.dumps(dict(made_by='python nbs/results/same.py write same.json', commit=commit, where=where(), runs=measure()), indent=None, separators=(',', ':'))+'\n')
     else:
         old = json.loads(file.read_text())
-        if old['where'] != where(): print(f"note: made on {old['where']}, and this is {where()}")
+        if old['where'] != where():
+            print(f"nothing is compared: the figures were made on {old['where']}, and this is {where()}")
+            sys.exit(0)
         odd = differences(old['runs'], measure())
         print('\n'.join(f'{k} differs' for k in odd) or f"{len(old['runs'])} runs: the same to the last digit")
         sys.exit(bool(odd))
