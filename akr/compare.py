@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 from .core import InputError, load_json, named, one_of, save_json, write_atomic
 from .parts import find
 from .plot import Figure, plot_accuracy
-from .data import Dataset, load_data
+from .data import Dataset, load_data, pretend
 from .stream import Stream
 from .config import Config, name_of, read_name, settings_of
 from .store import Stop
@@ -147,11 +147,11 @@ class Where:
     download:bool=False # Fetch a torchvision data set that is missing?
     cache_dir:str|None=None # Where a folder's decoded images are kept
 
-def _load(cfg:Config, where:Where, pretend:bool, say)->Dataset:
+def _load(cfg:Config, where:Where, dry_run:bool, say)->Dataset:
     own = cfg.options('data') if 'data' in cfg.chosen else {}
     try: return load_data(cfg.data, cfg.data_dir, cfg.size, where.download, cache_dir=where.cache_dir, **own)
     except InputError:
-        noise = find('data', cfg.chosen['data'])().pretend(cfg.size) if pretend and 'data' in cfg.chosen else None
+        noise = pretend(cfg.data, cfg.size) if dry_run and 'data' in cfg.chosen else None
         if noise is None: raise
         say(f"note: {cfg.data} is not here; the cost is that of as many images of noise")
         return noise

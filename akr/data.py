@@ -336,14 +336,14 @@ def load_data(
     data_dir:str|PathLike[str]|None=None, # Folder for torchvision's data sets (see `data_home`)
     size:int|None=None, # Resize to this height and width, in pixels; None: as they are (a folder: 32)
     download:bool=False, # Fetch a torchvision data set that is missing?
-    test_fraction:float=0.2, # Held out of each class of a folder that has no test images
-    cache_dir:str|PathLike[str]|None=None # Where the decoded images of a folder are kept
+    cache_dir:str|PathLike[str]|None=None, # Where the decoded images of a folder are kept
+    **options:Any # Of the source, e.g. `test_fraction` of a folder
 )->Dataset: # On the CPU, unless `spec` is a `Dataset` elsewhere
     "The data set that `spec` names, as uint8 tensors (n,c,h,w); an `InputError` if it cannot be had."
     if size is not None: at_least(size, 1, named('size'))
     if isinstance(spec, Dataset): d = spec
     else:
-        source, rest = find_source(spec, test_fraction=test_fraction)
+        source, rest = find_source(spec, **options)
         d = source.load(rest, size, Where(data_dir, download, cache_dir))
     if size is None or d.shape[1:] == (size, size): return d
     check_space(len(d.x_train)+len(d.x_test), size, d.shape[0])
