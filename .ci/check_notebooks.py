@@ -1,106 +1,90 @@
-"""The rules of akr's notebooks that nbdev does not check: python .ci/check_notebooks.py [NBS_FOLDER]"""
-import ast, builtins, json, re, symtable, sys
+"""The rules of akr's notebooks that neither nbdev nor ruff checks: python .ci/check_notebooks.py [NBS_FOLDER]"""
+import ast, json, re, sys
 from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LIB, MAX_KB = 'akr', 400
+LIB, MAX_KB, METHODS = 'akr', 400, 75 # a notebook of methods/ is read after the learner and before the runs
 MACHINE = re.compile(r'(?<![\w.:/}<-])/(?:home|root|Users|tmp|mnt|opt|srv|work|workspace|content|kaggle)/\w|\b[A-Z]:\\\\?Users\\')
+COLAB = re.compile(r'https://colab\.research\.google\.com/github/[^)\s"]+')
 
 def joined(s): return s if isinstance(s, str) else ''.join(s)
 
-def directives(src): return {' '.join(o[2:].split()) for o in src.splitlines() if o.startswith('#|')}
+def directives(src): return [o[2:].split() for o in src.splitlines() if re.match(r'#\|\s*\S', o)]
 
-def has(flags, *names): return any(o.split()[0].rstrip(':') in names for o in flags if o)
+def exports(src): return any(o[0] in ('export', 'exports', 'exporti') for o in directives(src))
 
-def imports(src):
-    "(module, names) of each import in a cell; lines of shell and magics are left out."
-    lines = [('pass' if o.lstrip()[:1] in ('!', '%') else o) for o in src.splitlines()]
-    try: tree = ast.parse('\n'.join(lines))
-    except SyntaxError: return []
-    return [(n.module or '', [a.name for a in n.names]) if isinstance(n, ast.ImportFrom) else (a.name, [])
-            for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))
-            for a in (n.names if isinstance(n, ast.Import) else [None])]
+def imported(src):
+    "The modules of akr that a cell imports, and names that may be modules: `config`, `methods.icarl`, `config.Config`."
+    try: tree = ast.parse(re.sub(r'^(\s*)[!%].*', r'\1pass', src, flags=re.M)) # without lines of shell and magics
+    except SyntaxError: return
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Import): names = [a.name for a in n.names]
+        elif isinstance(n, ast.ImportFrom): names = [n.module or ''] + [f'{n.module}.{a.name}' for a in n.names]
+        else: continue
+        yield from (o.removeprefix(f'{LIB}.') for o in names if o.startswith(f'{LIB}.'))
 
 def text_outputs(cell):
     for o in cell.get('outputs', []):
-        if o['output_type'] == 'stream': yield joined(o['text'])
-        for mime, v in o.get('data', {}).items():
-            if mime.startswith('text/'): yield joined(v)
+        yield from (joined(v) for mime,v in {'text/plain': o.get('text', ''), **o.get('data', {})}.items() if mime.startswith('text/'))
 
-def default_exp(nb):
-    for c in nb['cells']:
-        for o in directives(joined(c['source'])):
-            if o.startswith('default_exp '): return o.split()[1]
+class Book:
+    "A notebook: its module, and where it stands in the order of reading."
+    def __init__(self, path, nbs):
+        self.path, self.name = path, path.relative_to(nbs)
+        self.nb = json.loads(path.read_text(encoding='utf-8'))
+        folder, (first, _, rest) = self.name.parent.as_posix(), path.stem.partition('_')
+        self.method = folder == 'methods'
+        self.number = METHODS if self.method else int(first) if folder == '.' and first.isdigit() else None
+        self.wanted = f'methods.{path.stem}' if self.method else rest if self.number is not None else None # its module's name
+        self.module = next((o[1] for c in self.nb['cells'] for o in directives(joined(c['source'])) if o[0] == 'default_exp'), None)
 
-def lost_prose(nb):
-    "What stands beside title and summary in the title's cell: nbdev drops it from the documentation."
-    first = joined(nb['cells'][0]['source']) if nb['cells'] else ''
-    return [o for o in first.splitlines() if o.strip() and not re.match(r'# |>|- \S+:', o)]
+    def check(self, modules, count, sidebar, home):
+        "What is wrong with it, given each module's number, how often each is exported, and where its badge should lead."
+        cells = self.nb['cells']
+        if self.module and count[self.module] > 1: yield f'exports to {self.module}, as another notebook does'
+        if self.module and not self.wanted: yield 'exports, but its name does not start with a number, nor is it a method'
+        elif self.module and self.module.strip('_') != self.wanted: yield f'exports to {self.module}: name and module differ'
+        if self.name.as_posix() not in sidebar: yield 'is missing from sidebar.yml'
+        if (kb := self.path.stat().st_size//1024) >= MAX_KB: yield f'has {kb} KB; at most {MAX_KB}'
+        title = joined(cells[0]['source']).splitlines() or [''] if cells and cells[0]['cell_type'] != 'code' else ['']
+        if cells and cells[0]['cell_type'] == 'raw': title = ['# in front matter']
+        if not title[0].startswith('# '): yield 'does not start with a cell "# title"'
+        if lost := [o for o in title if o.strip() and not re.match(r'# |>|- \S+:', o)]: yield f'cell 0: the documentation would lose {lost[0][:40]!r}'
+        yield from (f'its badge opens another notebook on Colab: {o}' for c in cells for o in COLAB.findall(joined(c['source'])) if o != f'{home}/nbs/{self.name.as_posix()}')
+        if 'widgets' in self.nb['metadata']: yield 'has the state of widgets in its metadata: clear it'
+        if len({c.get('id') for c in cells} - {None, ''}) < len(cells): yield 'has cells without an id of their own: run nbdev_clean'
+        for n,c in enumerate(cells): yield from (f'cell {n}: {o}' for o in self.check_cell(c, modules))
 
-def colab(nb, path):
-    "The addresses of Colab in a notebook that are not its own."
-    ini = dict(re.findall(r'^(user|repo|branch) *= *(\S+)', (ROOT/'settings.ini').read_text(encoding='utf-8'), re.M))
-    own = f"https://colab.research.google.com/github/{ini['user']}/{ini['repo']}/blob/{ini['branch']}/nbs/{path}"
-    return [o for c in nb['cells'] for o in re.findall(r'https://colab\.research\.google\.com/github/[^)\s"]+', joined(c['source'])) if o != own]
-
-def check_cell(cell, number, modules):
-    "What is wrong with one cell."
-    src = joined(cell['source'])
-    texts = [src, *text_outputs(cell)]
-    if any(MACHINE.search(t) for t in texts): yield f'holds a path of one machine: {next(m[0] for t in texts if (m := MACHINE.search(t)))}...'
-    if cell['cell_type'] == 'raw' and 'skip_exec' in src or cell['cell_type'] == 'markdown' and re.search(r'^- *skip_exec', src, re.M): yield 'skip_exec: the notebook is never tested'
-    if cell['cell_type'] != 'code': return
-    flags = directives(src)
-    if has(flags, 'export', 'exports', 'exporti') and any(re.fullmatch(r'eval: *false', o) for o in flags): yield 'exports code that is never run (eval: false)'
-    if any(o['output_type'] == 'error' for o in cell['outputs']) or any('Traceback (most recent call last)' in t for t in texts[1:]): yield 'a traceback is saved in its output'
-    if any('jupyter.widget' in m for o in cell['outputs'] for m in o.get('data', {})): yield 'a widget is saved in its output, where no kernel answers: clear that output'
-    for module, names in imports(src):
-        if '*' in names: yield f'from {module} import *: import by name'
-        used = [f'{module}.{n}' for n in names] if module == LIB else [module]
-        for m in (o.removeprefix(f'{LIB}.') for o in used if o.startswith(f'{LIB}.')):
-            if number is not None and modules.get(m, -1) > number: yield f'imports {LIB}.{m}, which comes after it'
-
-def unknown_names(path):
-    "Names that a module uses and nobody defines: a notebook has more of them (imports of its tests) than what is exported."
-    top = symtable.symtable(path.read_text(encoding='utf-8'), path.name, 'exec')
-    known = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()} | set(dir(builtins)) | {'__file__', '__name__'}
-    def used(t):
-        for s in t.get_symbols():
-            if s.is_referenced() and (t is top or s.is_global()): yield s.get_name()
-        for c in t.get_children(): yield from used(c)
-    return sorted(set(used(top)) - known)
+    def check_cell(self, cell, modules):
+        src, outputs = joined(cell['source']), list(text_outputs(cell))
+        if m := next(filter(None, map(MACHINE.search, [src, *outputs])), None): yield f'holds a path of one machine: {m[0]}...'
+        if cell['cell_type'] != 'code':
+            if re.search(r'^(- *)?skip_exec', src, re.M): yield 'skip_exec: the notebook is never tested'
+            return
+        if exports(src) and re.search(r'^#\|\s*eval: *false', src, re.M): yield 'exports code that is never run (eval: false)'
+        if any(o['output_type'] == 'error' for o in cell['outputs']) or any('Traceback (most recent call last)' in t for t in outputs): yield 'a traceback is saved in its output'
+        if any('jupyter.widget' in m for o in cell['outputs'] for m in o.get('data', {})): yield 'a widget is saved in its output, where no kernel answers: clear that output'
+        for m in modules.keys() & imported(src) if self.number is not None else ():
+            if m.startswith('methods.') and not self.method:
+                if exports(src): yield f'exports an import of {LIB}.{m}: a method is found by its name'
+            elif modules[m] > self.number: yield f'imports {LIB}.{m}, which comes after it'
 
 def main(nbs):
-    files = sorted(p for p in nbs.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(nbs).parts))
-    books = {p: json.loads(p.read_text(encoding='utf-8')) for p in files}
-    exports = {p: default_exp(nb) for p,nb in books.items()}
-    number = lambda p: int(m[0]) if p.parent == nbs and (m := re.match(r'\d+', p.name)) else None
-    modules = {e: number(p) for p,e in exports.items() if e and number(p) is not None}
-    sidebar = (nbs/'sidebar.yml').read_text(encoding='utf-8') if (nbs/'sidebar.yml').exists() else ''
-    wrong = [(p, 'is named .notest: its folder is never tested') for p in nbs.rglob('.notest')]
-    count = Counter(e for e in exports.values() if e)
-    for p,nb in books.items():
-        e = exports[p]
-        if e and count[e] > 1: wrong.append((p, f'exports to {e}, as another notebook does'))
-        if e and number(p) is None: wrong.append((p, 'exports, but its name does not start with a number'))
-        if e and p.stem.split('_', 1)[-1] != e.strip('_').replace('.', '_'): wrong.append((p, f'exports to {e}: name and module differ'))
-        if p.relative_to(nbs).as_posix() not in sidebar: wrong.append((p, 'is missing from sidebar.yml'))
-        if p.stat().st_size > MAX_KB*1024: wrong.append((p, f'has {p.stat().st_size//1024} KB; at most {MAX_KB}'))
-        title = nb['cells'][0] if nb['cells'] else dict(cell_type='', source='')
-        if title['cell_type'] == 'markdown' and not joined(title['source']).startswith('# ') or title['cell_type'] == 'code': wrong.append((p, 'does not start with a cell "# title"'))
-        elif title['cell_type'] == 'markdown' and (o := lost_prose(nb)): wrong.append((p, f'cell 0: the documentation would lose what stands beside title and summary: {o[0][:40]}'))
-        wrong += [(p, f'its badge opens another notebook on Colab: {o}') for o in colab(nb, p.relative_to(nbs).as_posix())]
-        if 'widgets' in nb['metadata']: wrong.append((p, 'has the state of widgets in its metadata: clear it'))
-        ids = [c.get('id') for c in nb['cells']]
-        if not all(ids) or len(set(ids)) < len(ids): wrong.append((p, 'has cells without an id of their own: run nbdev_clean'))
-        for n,c in enumerate(nb['cells']): wrong += [(p, f'cell {n}: {o}') for o in check_cell(c, number(p), modules)]
-    version = re.search(r'^version *= *(\S+)', ini.read_text(), re.M)[1] if (ini := nbs.parent/'settings.ini').exists() else ''
-    for p,o in ((nbs.parent/'CITATION.cff', f'version: {version}'), (nbs/'index.ipynb', f'{{{version}}}')):
-        if version and p.exists() and o not in p.read_text(encoding='utf-8'): wrong.append((p, f'does not name the version of settings.ini, {version}'))
-    for p in sorted((nbs.parent/LIB).glob('*.py')): wrong += [(p, f'uses {o}, which is not defined there') for o in unknown_names(p)]
-    for p,o in wrong: print(f'{p.relative_to(nbs.parent)}: {o}')
-    print(f'{len(files)} notebooks looked at, {len(wrong)} problems')
-    return int(bool(wrong) or not files)
+    root = nbs.parent
+    files = [p for p in nbs.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(nbs).parts)]
+    books = [Book(p, nbs) for p in sorted(files)]
+    modules = {b.module: b.number for b in books if b.module and b.number is not None}
+    sidebar = (nbs/'sidebar.yml').read_text(encoding='utf-8')
+    ini = dict(re.findall(r'^(\w+) *= *(\S+)', (root/'settings.ini').read_text(encoding='utf-8'), re.M))
+    home = f"https://colab.research.google.com/github/{ini['user']}/{ini['repo']}/blob/{ini['branch']}"
+    count = Counter(b.module for b in books)
+    wrong = [(b.path, o) for b in books for o in b.check(modules, count, sidebar, home)]
+    wrong += [(p, 'is named .notest: its folder is never tested') for p in nbs.rglob('.notest')]
+    for p,o in ((root/'CITATION.cff', f"version: {ini['version']}"), (nbs/'index.ipynb', f"{{{ini['version']}}}")):
+        if o not in p.read_text(encoding='utf-8'): wrong.append((p, f"does not name the version of settings.ini, {ini['version']}"))
+    for p,o in wrong: print(f'{p.relative_to(root)}: {o}')
+    print(f'{len(books)} notebooks looked at, {len(wrong)} problems')
+    return int(bool(wrong) or not books)
 
 if __name__ == '__main__': sys.exit(main(Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT/'nbs'))

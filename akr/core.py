@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'named', 'InputError', 'one_of', 'at_least', 'pick_device', 'pick_precision', 'wait_for', 'generator',
-           'write_atomic', 'save_json', 'load_json', 'save_tensors', 'load_tensors', 'versions']
+           'repeatable', 'ask_cublas', 'write_atomic', 'save_json', 'load_json', 'save_tensors', 'load_tensors',
+           'versions']
 
 # %% ../nbs/00_core.ipynb #244cb9a4
 import difflib
@@ -14,6 +15,8 @@ import os
 import platform
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral
 from pathlib import Path
@@ -107,6 +110,31 @@ def generator(
     "A generator of its own for each purpose, seeded by the digest of `(seed, *key)`."
     digest = hashlib.sha256(json.dumps([seed, *key]).encode()).digest()
     return torch.Generator(device=device).manual_seed(int.from_bytes(digest[:8], 'big') >> 1)
+
+# %% ../nbs/00_core.ipynb #49deb692
+@contextmanager
+def repeatable(
+    deterministic:bool=False # Every other operation as well? Slower on a GPU
+)->Iterator[None]:
+    "Let cuDNN, and on demand all of PyTorch, use repeatable algorithms alone; afterwards their settings are as they were."
+    c = torch.backends.cudnn
+    before = c.deterministic, c.benchmark, torch.are_deterministic_algorithms_enabled()
+    c.deterministic, c.benchmark = True, False
+    if deterministic: torch.use_deterministic_algorithms(True)
+    try: yield
+    finally:
+        c.deterministic, c.benchmark = before[:2]
+        torch.use_deterministic_algorithms(before[2])
+
+def ask_cublas(
+    device:torch.device # Where the run will be
+)->None:
+    "For `deterministic` on a GPU: cuBLAS must be told before it is first used; an `InputError` if it is too late."
+    if device.type != 'cuda' or 'CUBLAS_WORKSPACE_CONFIG' in os.environ: return
+    if torch.cuda.is_initialized():
+        raise InputError("deterministic was asked for, but this process has used the GPU already: "
+                         "start it anew with the environment variable CUBLAS_WORKSPACE_CONFIG=:4096:8")
+    os.environ['CUBLAS_WORKSPACE_CONFIG'] = ':4096:8'
 
 # %% ../nbs/00_core.ipynb #603bc664
 def write_atomic(

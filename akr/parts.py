@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WORDS', 'KINDS', 'ROOMS', 'GROUP', 'Option', 'option', 'bounds_text', 'checked', 'from_text', 'as_text', 'Part',
-           'options_of', 'part', 'load_plugin', 'names', 'find', 'make', 'origin']
+           'options_of', 'part', 'load_plugin', 'names', 'find', 'make', 'origin', 'plugin_of']
 
 # %% ../nbs/02_parts.ipynb #b96cf2e3
 import hashlib
@@ -278,3 +278,16 @@ def origin(
     except TypeError: file = None # defined in a notebook
     if file and Path(file).is_file(): out['sha256'] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     return out
+
+# %% ../nbs/02_parts.ipynb #51e07a7d
+def plugin_of(
+    thing # A registered part
+)->str|None: # For `load_plugin`; None: akr brings it itself
+    "What another process must load to have the part; an `InputError` for a part that was written in a notebook or at a prompt."
+    if _top(thing) == 'akr': return None
+    if thing.__module__ == '__main__':
+        raise InputError(f"the part {thing.__qualname__} was written in a notebook or program, "
+                         "which other processes cannot import: put it into a .py file")
+    file = getattr(sys.modules.get(thing.__module__), '__file__', None)
+    alone = file and '.' not in thing.__module__ and Path(file).name != '__init__.py'
+    return str(Path(file).resolve()) if alone else thing.__module__

@@ -7,13 +7,12 @@ __all__ = ['ORDERS', 'class_order', 'phase_sizes', 'tfs', 'tfh', 'scheme_sizes',
 
 # %% ../nbs/15_stream.ipynb #21e1dbb9
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import index
 
 import numpy as np
 import torch
-from fastcore.basics import patch
 from torch import Tensor
 
 from .core import InputError, at_least, one_of
@@ -43,7 +42,8 @@ def class_order(
     "The order in which `n` classes come, by name or as a list."
     if isinstance(order, str) and ',' in order:
         try: order = [int(c) for c in order.split(',')]
-        except ValueError: raise InputError(f"an order given as a list must hold class numbers, like 3,1,2, not {order!r}") from None
+        except ValueError:
+            raise InputError(f"an order given as a list must hold class numbers, like 3,1,2, not {order!r}") from None
     if isinstance(order, (list, tuple)):
         try: numbers = [index(c) for c in order]
         except TypeError: numbers = None
@@ -52,7 +52,8 @@ def class_order(
         return numbers
     kind, _, seed = str(order).partition(':')
     if kind == 'seed' and seed.isdecimal():
-        if int(seed) >= 2**32: raise InputError(f"the seed of a class order must be below 2**32, not {seed}")
+        if int(seed) >= 2**32:
+            raise InputError(f"the seed of a class order must be below 2**32, not {seed}")
         return np.random.RandomState(int(seed)).permutation(n).tolist()
     return ORDERS[one_of(order, [*ORDERS, 'seed:K'], 'class order')](n)
 
@@ -67,7 +68,8 @@ def phase_sizes(
     at_least(step, 1, 'step')
     if base > n: raise InputError(f"a base of {base} classes does not fit: there are {n}")
     rest = n-base
-    if rest and step > rest: raise InputError(f"a step of {step} classes does not fit: after a base of {base}, {rest} of {n} are left")
+    if rest and step > rest:
+        raise InputError(f"a step of {step} classes does not fit: after a base of {base}, {rest} of {n} are left")
     return [base] + [step]*(rest//step) + ([rest%step] if rest%step else [])
 
 # %% ../nbs/15_stream.ipynb #e7f675d7
@@ -95,16 +97,17 @@ def scheme_sizes(
 )->list[int]: # New classes of each phase
     "The phase sizes of a protocol by its name."
     kind, _, phases = str(scheme).partition(':')
-    if kind not in ('tfs', 'tfh') or not phases.isdecimal(): raise InputError(f"unknown scheme {scheme!r}: give tfs:N or tfh:N, with N the number of phases")
+    if kind not in ('tfs', 'tfh') or not phases.isdecimal():
+        raise InputError(f"unknown scheme {scheme!r}: give tfs:N or tfh:N, with N the number of phases")
     return dict(tfs=tfs, tfh=tfh)[kind](n, int(phases))
 
 # %% ../nbs/15_stream.ipynb #e52676aa
 def _sort(
     x:Tensor, # Images (n,c,h,w)
     y:Tensor, # Class numbers (n,)
-    order:list, # The classes that come, in their order
+    order:list[int], # The classes that come, in their order
     classes:int # How many classes there are in all
-)->tuple: # sorted images (m,c,h,w), their new labels (m,), and where each label starts, with m at the end
+)->tuple[Tensor, Tensor, list[int]]: # sorted images (m,c,h,w), new labels (m,), where each label starts, and m
     "Images sorted by the position of their class in the order, so that each phase is one slice."
     k = len(order)
     position = torch.full((classes,), k, device=y.device) # of a class that never comes: k
@@ -118,38 +121,18 @@ def _sort(
 @dataclass
 class Phase:
     "The new data of one phase: labels from `n_old` to `n`-1."
-    index:int # 0 for the first phase
+    index:int # 0 for the first phase, as in `stream[0]`
     x:Tensor # New training images (b,c,h,w), uint8
     y:Tensor # Their labels (b,), int64, n_old <= y < n
     n_old:int # Number of classes seen before this phase
     n:int # Number of classes seen with it
+    @property
+    def number(self)->int: # 1 for the first phase
+        "The number of the phase, counted from one: all that a user sees or types."
+        return self.index+1
 
-class Stream:
-    "A data set whose classes come in phases. Labels are positions in the class order."
-    def __init__(self,
-        data:Dataset, # Where the images come from; the stream is on its device
-        sizes:list, # New classes of each phase (see `phase_sizes`, `tfs`, `tfh`)
-        order='natural' # See `class_order`; it names every class of the data set
-    ):
-        order, given = class_order(order, len(data.classes)), list(sizes)
-        try: sizes = [index(k) for k in given]
-        except TypeError: sizes = []
-        if not sizes or min(sizes) < 1 or sum(sizes) > len(order): raise InputError(f"phases of {given} classes do not fit: there are {len(order)}")
-        self.data, self.sizes, self.order = data, sizes, order[:sum(sizes)]
-        self.ends = np.cumsum(sizes).tolist() # classes seen after each phase
-        self.class_names = [data.classes[c] for c in self.order]
-        self._train, self._test = (_sort(x, y, self.order, len(order)) for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)))
-
-    def __len__(self)->int: return len(self.sizes)
-
-    def __repr__(self)->str:
-        uneven = ' (uneven)' if len(set(self.sizes[1:])) > 1 else ''
-        return (f"Stream of {self.data.name}: {len(self.order)} classes in {len(self)} phases of {', '.join(map(str, self.sizes))}{uneven}, "
-                f"{len(self._train[1])} training and {len(self._test[1])} test images")
-
-# %% ../nbs/15_stream.ipynb #cf8e28b5
 def _slice(
-    part:tuple, # From `_sort`
+    part:tuple[Tensor, Tensor, list[int]], # From `_sort`
     first:int, # The first label
     end:int # The one after the last label
 )->tuple[Tensor, Tensor]: # images, labels; views of the sorted tensors
@@ -157,24 +140,51 @@ def _slice(
     x, y, starts = part
     return x[starts[first]:starts[end]], y[starts[first]:starts[end]]
 
-@patch
-def __getitem__(self:Stream,
-    t:int # 0 for the first phase; -1 for the last
-)->Phase: # A view, no copy
-    "The new training images of phase `t` and their labels."
-    if not -len(self) <= t < len(self): raise IndexError(f"there are {len(self)} phases, no phase {t}")
-    t %= len(self)
-    n, n_old = self.ends[t], self.ends[t]-self.sizes[t]
-    return Phase(t, *_slice(self._train, n_old, n), n_old, n)
-
-@patch
-def __iter__(self:Stream)->Iterator[Phase]:
-    "The phases in their order."
-    return (self[t] for t in range(len(self)))
-
-@patch
-def test(self:Stream,
-    t:int # 0 for the first phase; -1 for the last
-)->tuple[Tensor, Tensor]: # images (m,c,h,w) uint8, labels (m,) int64; views, no copy
-    "The test images of every class seen up to phase `t`, sorted by label."
-    return _slice(self._test, 0, self[t].n)
+class Stream:
+    "A data set whose classes come in phases. Labels are positions in the class order."
+    def __init__(self,
+        data:Dataset, # Where the images come from; the stream is on its device
+        sizes:Iterable[int], # New classes of each phase (see `phase_sizes`, `tfs`, `tfh`)
+        order='natural' # See `class_order`; it names every class of the data set
+    ):
+        order, given = class_order(order, len(data.classes)), list(sizes)
+        try: sizes = [index(k) for k in given]
+        except TypeError: sizes = []
+        if not sizes or min(sizes) < 1 or sum(sizes) > len(order):
+            raise InputError(f"phases of {given} classes do not fit: there are {len(order)}")
+        self.data, self.sizes, self.order = data, sizes, order[:sum(sizes)]
+        self.ends = np.cumsum(sizes).tolist() # classes seen after each phase
+        self.class_names = [data.classes[c] for c in self.order]
+        self._train = _sort(data.x_train, data.y_train, self.order, len(order))
+        self._test = _sort(data.x_test, data.y_test, self.order, len(order))
+    @classmethod
+    def of(cls,
+        cfg, # The settings of a run: `sizes(n)` gives the new classes of each phase for n classes, `order` their order
+        data:Dataset # Where the images come from; the stream is on its device
+    )->'Stream':
+        "The stream of a run: `data` in the phases and the order of its settings."
+        return cls(data, cfg.sizes(len(data.classes)), cfg.order)
+    def __len__(self)->int: return len(self.sizes)
+    def __repr__(self)->str:
+        uneven = ' (uneven)' if len(set(self.sizes[1:])) > 1 else ''
+        phases = f"{len(self)} phases of {', '.join(map(str, self.sizes))}{uneven}"
+        images = f"{len(self._train[1])} training and {len(self._test[1])} test images"
+        return f"Stream of {self.data.name}: {len(self.order)} classes in {phases}, {images}"
+    def __getitem__(self,
+        t:int # 0 for the first phase; -1 for the last
+    )->Phase: # A view, no copy
+        "The new training images of a phase and their labels."
+        if not -len(self) <= t < len(self):
+            raise IndexError(f"there are {len(self)} phases: give an index from 0 to {len(self)-1}, or from the end "
+                             f"-1 to -{len(self)}, not {t}")
+        t %= len(self)
+        n, n_old = self.ends[t], self.ends[t]-self.sizes[t]
+        return Phase(t, *_slice(self._train, n_old, n), n_old, n)
+    def __iter__(self)->Iterator[Phase]:
+        "The phases in their order."
+        return (self[t] for t in range(len(self)))
+    def test(self,
+        t:int # 0 for the first phase; -1 for the last
+    )->tuple[Tensor, Tensor]: # images (m,c,h,w) uint8, labels (m,) int64; views, no copy
+        "The test images of every class seen up to a phase, sorted by label."
+        return _slice(self._test, 0, self[t].n)
