@@ -305,7 +305,7 @@ def _kept(c:Config, given:dict)->dict:
         if gone & {'memory', 'per_class'}: gone |= {'memory', 'per_class'}
         kept = {k: v for k, v in kept.items() if k not in gone}
     parts = {k: v for k, v in given.items() if k in CHOSEN}
-    chosen = _chosen(_later(kept, _made_of(method, recipe)) | dict(data=c.data) | {k: v for k, v in given.items() if k == 'data'} | parts | dict(method=method))
+    chosen = _chosen(_later(_made_of(method, recipe), kept) | dict(data=c.data) | {k: v for k, v in given.items() if k == 'data'} | parts | dict(method=method))
     schema, before = _schema(chosen), _schema(c.chosen)
     kept = _later({k: v for k, v in kept.items() if k in schema and (k in SETTINGS or schema[k] is before[k])}, given)
     if 'warmup' in kept and 'epochs' in given and 'warmup' not in given:
