@@ -242,7 +242,7 @@ def configure(
     "The settings of a run: what suits the data, what makes the method, and what is given."
     return Config(data=str(data), method=method, **given)
 
-# %% ../nbs/60_config.ipynb #b5c5bd9f
+# %% ../nbs/60_config.ipynb #70c482c0
 _OWN = ('method', 'head', 'blend', 'loss', 'exemplars') # kinds whose options belong to what a method is
 
 def own_settings(
@@ -256,8 +256,7 @@ def own_settings(
         for k, o in options_of(find(kind, c.chosen[kind])).items():
             if o.own is not False: out[k] = o.default
     if 'memory' in made or 'per_class' in made: out |= dict(memory=None, per_class=None)
-    schema = _schema(c.chosen)
-    return out | {k: checked(schema[k], k, v) for k, v in made.items() if k in schema}
+    return out | {k: v for k, v in made.items() if k in vars(c)}
 
 def name_of(
     c:Config,
@@ -270,7 +269,7 @@ def name_of(
     recipe = f'@{c.recipe}' if c.recipe else ''
     return c.method + blend + recipe + (':' + ','.join(f'{k}={as_text(getattr(c, k))}' for k in differ) if differ else '')
 
-# %% ../nbs/60_config.ipynb #2a5f770f
+# %% ../nbs/60_config.ipynb #9b34589d
 def read_name(
     word:str # METHOD, METHOD+BLEND, METHOD@RECIPE, METHOD:SETTING=VALUE,... in this order
 )->dict[str, Any]: # Setting -> value
@@ -281,35 +280,39 @@ def read_name(
     out:dict[str, Any] = dict(method=one_of(method, names('method'), 'method'))
     if plus: out['blend'] = one_of(blend, names('blend'), 'blend')
     if at: out['recipe'] = recipe
-    known:dict[str, Option] = {}
-    for k, kind, name, o in every_option(): # of parts that share an option's name, the chosen one
-        if k not in known or name in out.values(): known[k] = o
+    pieces:dict[str, str] = {}
     for piece in filter(None, tail.split(',')):
         k, eq, v = piece.partition('=')
         k = k.strip().replace('-', '_')
         if not eq: raise InputError(f"a setting of {word!r} must be NAME=VALUE, not {piece!r}")
         if k in ('method', 'data'): raise InputError(f"{k!r} cannot be a setting of {word!r}")
+        pieces[k] = v.strip()
+    out |= {k: from_text(SETTINGS[k], k, pieces[k]) for k in pieces if k in SETTINGS} # they name the parts
+    known = {k: o for k, *_, o in every_option()} | _schema(_chosen(_made_of(method, None) | dict(data='digits') | out))
+    for k, v in pieces.items():
         if k not in known: _refuse(k, {})
-        out[k] = from_text(known[k], k, v.strip())
+        out[k] = from_text(known[k], k, v)
     return out
 
-# %% ../nbs/60_config.ipynb #2e6d2287
+# %% ../nbs/60_config.ipynb #cd7b4191
 def _kept(c:Config, given:dict)->dict:
     "The settings of a run that stay beside others."
+    method, recipe = given.get('method', c.method), given.get('recipe', c.recipe)
     kept = dict(vars(c))
-    if given.get('method', c.method) != c.method or given.get('recipe', c.recipe) != c.recipe:
-        kept = {k: v for k, v in kept.items() if k not in own_settings(c) and k != 'recipe'}
-    new = {k: v for k, v in given.items() if k in CHOSEN or k in ('data', 'method')}
-    chosen = _chosen(_later(_later(kept, _made_of(given.get('method', c.method), given.get('recipe'))), new) | dict(method=c.method, data=c.data) | new)
-    schema, other = _schema(chosen), {k for k in c.chosen if c.chosen[k] != chosen.get(k)}
-    kept = {k: v for k, v in kept.items() if k in schema and not any(k in options_of(find(kind, c.chosen[kind])) and
-            options_of(find(kind, c.chosen[kind]))[k] is not schema[k] for kind in other)}
-    kept = _later(kept, given)
+    if 'recipe' not in given and method != c.method: recipe = None
+    if (method, recipe) != (c.method, c.recipe): # the old method's own goes, and what the new one sets is heard
+        gone = {'recipe', *own_settings(c), *_made_of(method, recipe)}
+        if gone & {'memory', 'per_class'}: gone |= {'memory', 'per_class'}
+        kept = {k: v for k, v in kept.items() if k not in gone}
+    parts = {k: v for k, v in given.items() if k in CHOSEN}
+    chosen = _chosen(_later(kept, _made_of(method, recipe)) | dict(data=c.data) | {k: v for k, v in given.items() if k == 'data'} | parts | dict(method=method))
+    schema, before = _schema(chosen), _schema(c.chosen)
+    kept = _later({k: v for k, v in kept.items() if k in schema and (k in SETTINGS or schema[k] is before[k])}, given)
     if 'warmup' in kept and 'epochs' in given and 'warmup' not in given:
         kept['warmup'] = kept['warmup']*checked(SETTINGS['epochs'], 'epochs', given['epochs'])//c.epochs
     return kept
 
-# %% ../nbs/60_config.ipynb #b5b5c226
+# %% ../nbs/60_config.ipynb #fe1b7103
 _AFTER = dict(bic='bic', wa='align') # method -> what it did after a phase, in 0.1
 _BOND = dict(less_forget=0., margin=0., imprint=False, fix_old=False) # settings of LUCIR, as other methods had them
 
@@ -323,6 +326,7 @@ def _from_01(d:dict)->dict:
     for k, nothing in _BOND.items():
         if k not in made and old.get(k, nothing) != nothing: raise InputError(f"{foreign}{k}={old[k]}: this version has it only in lucir and mnemonics")
     if old.get('blend') is None: old.pop('blend', None)
+    if 'hold_out' in old: old['held_fraction'] = old.pop('hold_out')
     schema = _schema(_chosen(dict(data='digits', method=m) | _made_of(m, None) | old))
     known = {k for k, *_ in every_option()}
     if odd := [k for k in old if k not in known]: _refuse(odd[0], {})

@@ -86,7 +86,9 @@ class Learner:
     ):
         self.cfg, self.shape, self.device, self.augment = cfg, tuple(shape), torch.device(device), augment.to(device)
         self.method, self.rule, self.schedule, self.loss = (cfg.make(k) for k in ('method', 'exemplars', 'schedule', 'loss'))
-        self.net = make_net(cfg, shape[0], self.method.make_head).to(device)
+        self.net = make_net(cfg, shape[0], self.method.make_head)
+        check_backbone(self.net.backbone, self.shape) # with two images: what is wrong is said before any work
+        self.net.to(device)
         self.net.dtype = pick_precision(cfg.precision, device) if min(shape[1:]) > 2 else torch.float32 # see above
         self.blender = seeded(cfg.seed, 'scorer', lambda: cfg.make('blend', self.net.backbone.out_features)).to(device)
         self.memory = Memory(cfg.memory, cfg.per_class, cfg.quota)

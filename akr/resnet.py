@@ -70,7 +70,7 @@ class ResNet(nn.Module, Part):
         widths = [width] + [width]*n + [2*width]*n + [4*width]*n
         relus = [True]*(3*n-1) + [self.last_relu]
         self.blocks = nn.Sequential(*[Block(i, o, 1+(i != o), r) for i, o, r in zip(widths, widths[1:], relus)])
-        self.out_features = 4*width
+        self.out_features, self.shrinks = 4*width, 4 # height and width become a quarter
         for m in self.modules():
             if isinstance(m, nn.Conv2d): nn.init.kaiming_normal_(m.weight, mode='fan_out', nonlinearity='relu')
     def forward(self, x:Tensor)->Tensor: # (b,c,h,w) -> (b,out_features)

@@ -224,7 +224,7 @@ def evaluate_run(
         differ.append("metrics.json: missing, older than the phases, or changed; akr train --resume writes it anew")
     return m, differ
 
-# %% ../nbs/80_run.ipynb #48652b31
+# %% ../nbs/80_run.ipynb #96f1f292
 def _as_input(run:Run, images)->Tensor: # (b,c,h,w), uint8
     "Image files or a tensor, in the shape that the run takes."
     c, h, w = run.info['data']['shape']
