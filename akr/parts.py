@@ -280,7 +280,7 @@ def origin(
     out = dict(module=thing.__module__)
     if _top(thing) == 'akr': return out
     try: file = inspect.getsourcefile(thing)
-    except TypeError: file = None # defined in a notebook
+    except (TypeError, OSError): file = None # defined in a notebook
     if file and Path(file).is_file(): out['sha256'] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     return out
 
