@@ -66,7 +66,8 @@ def server(root, home):
 STATE = r"""() => {
   const text = e => e ? e.innerText.trim().replace(/\s+/g, ' ').slice(0, 300) : '', dialog = text(document.querySelector('.jp-Dialog-content'));
   const wrong = dialog ? [`JupyterLab asks: ${dialog}`] : [], waits = [], unseen = [];
-  const cells = (window.jupyterapp?.shell.currentWidget?.content?.widgets || []).filter(w => w.model.type == 'code');
+  const book = window.jupyterapp?.shell.currentWidget, kernel = book?.context?.sessionContext?.session?.kernel;
+  const cells = (book?.content?.widgets || []).filter(w => w.model.type == 'code');
   cells.forEach((w, k) => {
     const out = [...Array(w.model.outputs.length).keys()].map(k => w.model.outputs.get(k));
     for (const o of out.filter(o => o.type == 'error').map(o => o.toJSON())) wrong.push(`code cell ${k+1}: ${o.ename}: ${o.evalue}`);
@@ -77,7 +78,8 @@ STATE = r"""() => {
     const rest = e.cloneNode(true);
     rest.querySelectorAll('code, pre, mjx-container').forEach(o => o.remove());
     if (e.querySelector('mjx-merror, mjx-container mtext[mathcolor=red]') || /\$\$|\\[a-zA-Z]+\{/.test(rest.textContent)) unseen.push(`a formula that is not understood: ${text(e)}`); }
-  return {n: cells.length, wrong, waits, unseen, idle: document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status == 'idle'}; }"""
+  const idle = document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status == 'idle';
+  return {n: cells.length, wrong, waits, unseen, idle: idle && kernel?.status == 'idle' && kernel.connectionStatus == 'connected'}; }"""
 
 def until(what, seconds, why):
     "Wait until `what()` is true."

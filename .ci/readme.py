@@ -1,7 +1,6 @@
 """Write README.md from nbs/index.ipynb. (nbdev_readme needs Quarto; this needs only Python.)
 
 python .ci/readme.py             write README.md, and the pictures of code cells under nbs/images/
-python .ci/readme.py --check     write nothing; exit 1 if something is out of date
 python .ci/readme.py --commands  print the two commands of README.md, each ended by a NUL
 """
 import base64, json, posixpath, re, sys
@@ -62,12 +61,7 @@ def commands():
 def main(args):
     if '--commands' in args: return sys.stdout.write(''.join(o.strip()+'\0' for o in commands())) and 0
     files = render()
-    pictures = set((ROOT/'nbs'/'images').glob('index-*.png')) - set(files)
-    stale = [p for p,b in files.items() if not p.exists() or p.read_bytes() != b] + sorted(pictures)
-    if '--check' in args:
-        for p in stale: print(f'{p.relative_to(ROOT)} is out of date: run python .ci/readme.py')
-        return int(bool(stale))
-    for p in pictures: p.unlink()
+    for p in set((ROOT/'nbs'/'images').glob('index-*.png')) - set(files): p.unlink()
     for p,b in files.items():
         p.parent.mkdir(exist_ok=True)
         p.write_bytes(b)

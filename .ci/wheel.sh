@@ -27,15 +27,13 @@ for p in wanted:
     assert pathlib.Path(m.__file__).is_relative_to(site), m.__file__
 print(f'{len(wanted)} files of akr in the wheel, every module imports')
 PY
-use() { # use FOLDER
+python -m pip install -q --no-deps --target "$tmp/fastcore2" 'fastcore>=2' # nbdev needs fastcore 1, akr itself runs with 2 as well
+for first in "$tmp" "$tmp/fastcore2"; do # first on the path
+  export PYTHONPATH=$first
   akr --version
   akr --help >/dev/null
   python -m akr --help >/dev/null
-  akr train --epochs 1 --quiet --out "$tmp/$1"
-  [ -s "$tmp/$1/metrics.json" ]
+  akr train --epochs 1 --quiet --out "$first/run"
+  [ -s "$first/run/metrics.json" ]
   echo "$(basename "$wheel") works, with fastcore $(python -c 'import fastcore; print(fastcore.__version__)')"
-}
-use run
-# nbdev needs fastcore 1, akr itself runs with fastcore 2 as well: put that first on the path.
-python -m pip install -q --no-deps --target "$tmp/lib" 'fastcore>=2'
-PYTHONPATH=$tmp/lib use run2
+done

@@ -161,6 +161,10 @@ def options_of(
 
 def _top(thing)->str: return thing.__module__.partition('.')[0]
 
+def _in_nbs()->bool:
+    "Does this run in one of akr's own notebooks, which define the parts that are exported from them?"
+    return Path.cwd().is_relative_to(Path(__file__).resolve().parents[1]/'nbs') if '__file__' in globals() else True
+
 def part(
     kind:str, # One of `KINDS`
     name:str, # What the command line and the settings call it
@@ -171,13 +175,14 @@ def part(
     if not name or not set(name) <= set('abcdefghijklmnopqrstuvwxyz0123456789_-'):
         raise InputError(f"a part's name must be of small letters, digits, - and _, not {name!r}")
     def register(thing):
-        old = _REGISTER[kind].get(name)
+        old, same = _REGISTER[kind].get(name), False
         if old is not None and (old.__module__, old.__qualname__) != (thing.__module__, thing.__qualname__):
-            raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
+            same = old.__qualname__ == thing.__qualname__ and '__main__' in (old.__module__, thing.__module__) and _in_nbs()
+            if not same: raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
         if not inspect.isclass(thing): thing._options = dict(options)
         elif issubclass(thing, Part): thing.kind, thing.part_name = kind, name
         _no_clash(kind, name, options_of(thing))
-        _REGISTER[kind][name] = thing
+        if not same or thing.__module__ != '__main__': _REGISTER[kind][name] = thing # the exported one counts
         return thing
     return register
 
@@ -275,7 +280,7 @@ def origin(
     out = dict(module=thing.__module__)
     if _top(thing) == 'akr': return out
     try: file = inspect.getsourcefile(thing)
-    except TypeError: file = None # defined in a notebook
+    except (TypeError, OSError): file = None # defined in a notebook
     if file and Path(file).is_file(): out['sha256'] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     return out
 

@@ -6,7 +6,7 @@
 __all__ = ['SAVE_SECONDS', 'free_folder', 'phase_line', 'check_memory', 'show_progress', 'whole_paths', 'past_events', 'Manner',
            'sweep', 'Loop', 'fit', 'fit_batch', 'train', 'repair', 'resume']
 
-# %% ../nbs/81_train.ipynb #060a9c94
+# %% ../nbs/81_train.ipynb #29ff821c
 import os
 import shutil
 import sys

@@ -29,10 +29,11 @@ from PIL import Image
 
 from akr.config import configure
 from akr.core import InputError, load_json, save_json, versions
-from akr.data import decode, load_data
+from akr.images import decode
 from akr.log import read_log, untimed
-from akr.run import Run, evaluate_run, resume, train
+from akr.run import evaluate_run
 from akr.store import checksum, damage
+from akr.train import resume, train
 
 def settings(kind):
     "A run of all parts (attention, its optimiser, exemplars, five phases) in about two seconds; for the faults, two phases."

@@ -14,18 +14,19 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
-from akr.cli import make_parser, parse
+from akr.cli import make_parser
 from akr.compare import Cell, compare
-from akr.config import Config, configure
-from akr.run import whole_paths
+from akr.config import configure
+from akr.options import given_settings, parse
+from akr.train import whole_paths
 
 METHODS = {'Base': '--method base', 'Mixup': '--method mixup'}
+AKR = '--method akr --warmup 10' # of the small protocol: attention starts after ten epochs of each phase but the first
 # twelve classes of 16 x 16 pixels in four phases of three, six to nine minutes a run on one core; float32, since
 # the first of these runs were made before akr had another precision
-SMALL = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --warmup 10 --batch 64 --lr 0.1 --precision float32'
+SMALL = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --batch 64 --lr 0.1 --precision float32'
 PROTOCOLS = dict(
     # the command's defaults, about forty seconds a run on one core
     digits=dict(data='digits', settings='', variants={
@@ -36,12 +37,12 @@ PROTOCOLS = dict(
         'Base, two epochs': '--method base --epochs 2', 'Mixup, two epochs': '--method mixup --epochs 2', 'AKR, two epochs': '--method akr --epochs 2'}),
     small_cifar100=dict(data='cifar100', settings=SMALL, variants={
         **METHODS,
-        'AKR, prior': '--method akr --prior',
-        'AKR, no prior': '--method akr --no-prior',
-        'AKR, prior, challenge': '--method akr --prior --objective challenge',
+        'AKR, prior': AKR,
+        'AKR, no prior': f'{AKR} --no-prior',
+        'AKR, prior, challenge': f'{AKR} --objective challenge',
         # does bfloat16 cost accuracy? The same as above, but for the precision
         'Base, bfloat16': '--method base --precision bfloat16',
-        'AKR, bfloat16': '--method akr --prior --precision bfloat16'}),
+        'AKR, bfloat16': f'{AKR} --precision bfloat16'}),
     # the published methods on the same protocol; the sigmoid loss of iCaRL is a mean over classes and needs a higher rate
     methods=dict(data='cifar100', settings=SMALL, variants={
         'Fine-tuning': '--method finetune --memory 0',
@@ -57,28 +58,28 @@ PROTOCOLS = dict(
         'LUCIR, half first': '--method lucir --base 6 --step 3',
         'Mnemonics, half first': '--method mnemonics --base 6 --step 3',
         'LUCIR + Mixup': '--method lucir --blend mixup',
-        'LUCIR + AKR': '--method lucir --blend attentive',
+        'LUCIR + AKR': '--method lucir --blend attentive --warmup 10',
         'WA + Mixup': '--method wa --blend mixup',
-        'WA + AKR': '--method wa --blend attentive'}),
+        'WA + AKR': '--method wa --blend attentive --warmup 10'}),
     # does bfloat16 cost accuracy? The defaults of the digits in float32; `digits` is in bfloat16 where the processor has it
     precision=dict(data='digits', settings='--precision float32', variants={**METHODS, 'AKR': '--method akr'}),
     # AKR with one setting changed; its reference, unchanged, is 'AKR, prior' of small_cifar100
     ablation=dict(data='cifar100', settings=SMALL, variants={
-        'rate 2e-6': '--method akr --attention-lr 2e-6',
-        'rate 1e-3': '--method akr --attention-lr 1e-3',
-        'sees the features': '--method akr --sees features',
-        'sees the change': '--method akr --sees change',
-        'pairs mixed': '--method akr --pairing mixed',
-        'pairs of exemplars': '--method akr --pairing exemplars',
-        'entropy-free loss': '--method akr --entropy-free',
-        'regulariser 0.1': '--method akr --attention-reg 0.1',
-        'bound 1': '--method akr --max-shift 1',
-        'no prior, challenge': '--method akr --no-prior --objective challenge',
+        'rate 2e-6': f'{AKR} --attention-lr 2e-6',
+        'rate 1e-3': f'{AKR} --attention-lr 1e-3',
+        'sees the features': f'{AKR} --sees features',
+        'sees the change': f'{AKR} --sees change',
+        'pairs mixed': f'{AKR} --pairing mixed',
+        'pairs of exemplars': f'{AKR} --pairing exemplars',
+        'entropy-free loss': f'{AKR} --entropy-free',
+        'regulariser 0.1': f'{AKR} --attention-reg 0.1',
+        'bound 1': f'{AKR} --max-shift 1',
+        'no prior, challenge': f'{AKR} --no-prior --objective challenge',
         'no warm-up': '--method akr --warmup 0',
         'warm-up 30': '--method akr --warmup 30',
-        'alpha 0.4': '--method akr --alpha 0.4 0.4',
-        'memory 60': '--method akr --memory 60',
-        'memory 240': '--method akr --memory 240',
+        'alpha 0.4': f'{AKR} --alpha 0.4 0.4',
+        'memory 60': f'{AKR} --memory 60',
+        'memory 240': f'{AKR} --memory 240',
         'Base, memory 60': '--method base --memory 60',
         'Base, memory 240': '--method base --memory 240',
         'Mixup, memory 60': '--method mixup --memory 60',
@@ -90,11 +91,15 @@ def command(protocol, variant, seed, data=None):
     "The words of the command that makes a run."
     return f"akr train --data {data or protocol['data']} {protocol['settings']} {protocol['variants'][variant]} --seed {seed}".split()
 
+def settings(words):
+    "The settings that the options of a command give."
+    return given_settings(parse(make_parser(), words))
+
 def cell(protocol, variant, seed, data):
-    "The run that this command makes, for `akr.compare`."
-    a = parse(make_parser(), command(protocol, variant, seed, data)[1:])
-    cfg = whole_paths(configure(**{f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}))
-    return Cell(variant, cfg.scheme or f'{cfg.base}-{cfg.step}', cfg.order, seed, cfg)
+    "The run that this command makes, for `akr.compare`; its label has what the variant says, protocol or not."
+    own = settings(['train', *protocol['variants'][variant].split()])
+    cfg = whole_paths(configure(**settings(command(protocol, variant, seed, data)[1:])))
+    return Cell(cfg, tuple(k for k in own if k not in ('method', 'blend', 'recipe')))
 
 def figures(protocol, variant, seed, out, data, commit):
     "What is kept of a run."
@@ -113,12 +118,12 @@ def main():
     p.add_argument('--variants', nargs='+'); p.add_argument('--runs', type=Path, default=Path('runs')); p.add_argument('--commit', default='', help='the commit that was run')
     a = p.parse_args()
     protocol, out = PROTOCOLS[a.protocol], Path(__file__).with_name(f'{a.protocol}.json')
-    cells = [cell(protocol, v, s, a.data) for s in a.seeds for v in a.variants or protocol['variants']]
-    rows, failed = compare(cells, a.runs/a.protocol, 'cpu', a.jobs, threads=1, download=a.download)
+    cells = {(v, s): cell(protocol, v, s, a.data) for s in a.seeds for v in a.variants or protocol['variants']}
+    rows, failed = compare(list(cells.values()), a.runs/a.protocol, 'cpu', a.jobs, threads=1, download=a.download)
     done = {(r['method'], r['seed']) for r in rows}
     data = 'folder:PATH' if str(a.data).startswith('folder:') else a.data # whose folder it was is of no use to others
     commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=out.parent).stdout.strip()
-    runs = {(c.label, c.seed): figures(protocol, c.label, c.seed, a.runs/a.protocol/c.name, data, commit) for c in cells if (c.label, c.seed) in done}
+    runs = {(v, s): figures(protocol, v, s, a.runs/a.protocol/c.name, data, commit) for (v, s), c in cells.items() if (c.label, s) in done}
     if out.exists(): runs = {(r['variant'], r['seed']): r for r in json.loads(out.read_text())['runs']} | runs # what another call made stays
     rank = list(protocol['variants'])
     runs = sorted(runs.values(), key=lambda r: (r['seed'], rank.index(r['variant'])))
