@@ -33,7 +33,7 @@ from .learner import LossError
 from .run import Run, evaluate_run, predict, run_metrics
 from .train import resume, train
 from .compare import PRESETS, compare, plan, to_markdown
-from .bench import AGAINST, RACED, bench
+from .bench import AGAINST, Timing, bench, raced
 from .options import (Parser, add_place, add_settings, by_setting, defaults_table, given_settings, load_plugins,
                          number_or, options_of, parse)
 from .paper import PAPER_HELP, make_paper_parser, paper_config
@@ -141,7 +141,7 @@ def add_bench(sub)->None: # `sub`: from `add_subparsers`
     "Add `akr bench`."
     t = sub.add_parser('bench', prog='akr bench', usage='akr bench [options]', description=BENCH_HELP, epilog=_TABLE+defaults_table())
     g = t.add_argument_group('what to time')
-    g.add_argument('--methods', nargs='+', default=['base', 'akr', 'icarl'], metavar='METHOD', help=f"Of {', '.join(RACED)} (default: base akr icarl)")
+    g.add_argument('--methods', nargs='+', default=['base', 'akr', 'icarl'], metavar='METHOD', help=f"Of {', '.join(raced())} (default: base akr icarl)")
     g.add_argument('--against', nargs='+', default=['plain'], metavar='NAME', help=f"{' or '.join(AGAINST)}, or both; Avalanche knows iCaRL alone, and needs pip install avalanche-lib (default: plain)")
     for name, default, text in (('phases', 3, 'Phases'), ('rounds', 5, 'Rounds of training in each phase'), ('steps', 4, 'Steps of a round'), ('workers', 2, "Workers of each of the others' DataLoaders")):
         g.add_argument(f'--{name}', type=int, default=default, metavar='N', help=f'{text} (default: {default})')
@@ -307,10 +307,11 @@ def do_bench(
     a # From `make_parser`
 )->int: # Exit code
     "`akr bench`"
-    given = {f.name: getattr(a, f.name) for f in fields(Config) if hasattr(a, f.name)}
-    where = {k: given.pop(k) for k in ('data_dir', 'size') if k in given} | dict(download=a.download, cache_dir=a.cache_dir)
-    if a.threads is not None: torch.set_num_threads(at_least(a.threads, 1, '--threads'))
-    bench(given.pop('data', 'cifar100'), a.methods, a.against, a.device, a.phases, a.rounds, a.steps, a.workers, a.grow, a.settings, a.whole, a.pack, a.out, where=where, **given)
+    if a.threads is not None: torch.set_num_threads(at_least(a.threads, 1, named('threads')))
+    asked = dict(growth=a.grow, precision=a.settings, process=a.whole, pack=a.pack)
+    how = dict(timing=Timing(a.phases, a.rounds, a.steps, a.workers), also=[k for k, v in asked.items() if v], device=a.device,
+               out=a.out, where=dict(download=a.download, cache_dir=a.cache_dir))
+    bench(methods=a.methods, against=a.against, **how, **dict(data='cifar100') | given_settings(a))
     return 0
 
 # %% ../nbs/90_cli.ipynb #78ac5ad9

@@ -105,10 +105,11 @@ class Learner:
         return cls(cfg, stream.data.shape, Augment.of(cfg, stream), device)
 
     def reconfigure(self,
-        cfg:Config # Of the same parts
+        cfg:Config # Of the same parts, but for the schedule
     )->None:
         "Go on with other settings, from the next phase on."
-        if cfg.chosen != self.cfg.chosen: raise InputError("a learner cannot exchange its parts: make another one")
+        if any(cfg.chosen[k] != v for k, v in self.cfg.chosen.items() if k != 'schedule'):
+            raise InputError("a learner cannot exchange its parts, but for the schedule: make another one")
         self.cfg = cfg
         self.rule, self.schedule, self.loss = (cfg.make(k) for k in ('exemplars', 'schedule', 'loss'))
         for kind, thing in (('method', self.method), ('blend', self.blender)): thing.set_options(cfg.options(kind))

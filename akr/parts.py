@@ -83,7 +83,7 @@ def checked(
     v = value.item() if isinstance(value, np.generic) else value
     if v is None and o.default is None: return None
     if o.read: v = o.read(v)
-    def refuse(what): raise InputError(f"{named(name)} must be {what}{', or None' if o.default is None else ''}, not {value!r}")
+    def refuse(what): raise InputError(f"{named(name)} must be {what}, not {value!r}")
     if o.type is tuple:
         if not isinstance(v, (list, tuple)) or (o.length is not None and len(v) != o.length): items = [None]
         else: items = [_number(o, i.item() if isinstance(i, np.generic) else i, o.items) for i in v]
@@ -93,7 +93,8 @@ def checked(
         if (n := _number(o, v, o.type)) is None: refuse(WORDS[o.type] + bounds_text(o))
         v = n
     elif not isinstance(v, o.type): refuse(WORDS[o.type])
-    if o.choices is not None: one_of(v, names(o.choices) if isinstance(o.choices, str) else o.choices, named(name))
+    if isinstance(o.choices, str): find(o.choices, v)
+    elif o.choices is not None: one_of(v, o.choices, named(name))
     if o.check and (wrong := o.check(v)): refuse(wrong)
     return v
 
@@ -280,7 +281,7 @@ def origin(
     out = dict(module=thing.__module__)
     if _top(thing) == 'akr': return out
     try: file = inspect.getsourcefile(thing)
-    except TypeError: file = None # defined in a notebook
+    except (TypeError, OSError): file = None # defined in a notebook
     if file and Path(file).is_file(): out['sha256'] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     return out
 

@@ -21,15 +21,15 @@ def align(
     head:LinearHead, # Its rows (n,d) of the new classes are scaled in place; the bias stays
     n_old:int # The first row of a new class
 )->float: # The factor, below 1 where the new rows were longer
-    "Scale the new classes' rows (n,d), in place, to the mean length of the old ones; returns the factor (Zhao et al. 2020)."
+    "Scale new rows (n,d), in place, to the mean length of the old ones; returns the factor (Zhao et al. 2020)."
     if not 0 < n_old < head.n_classes:
         raise InputError(f"there must be old and new classes: {n_old} of {head.n_classes} are old")
     length = head.weight.norm(dim=1) # (n,)
     old, new = length[:n_old].mean(), length[n_old:].mean()
     gamma = old/new
     if not 0 < gamma.item() < math.inf:
-        raise InputError(f"rows cannot be aligned whose mean lengths are {old.item():g} (old) and {new.item():g} (new): "
-                         "both must be above 0 and finite")
+        raise InputError(f"rows cannot be aligned whose mean lengths are {old.item():g} (old) and {new.item():g} (new)"
+                         ": both must be above 0 and finite")
     head.weight[n_old:] *= gamma
     return gamma.item()
 
@@ -38,7 +38,8 @@ def align(
 class WA(Method):
     "New rows of the head are scaled to the length of the old ones after each phase (Zhao et al. 2020)"
     settings = dict(blend='none', weighting='ratio', distill=.25)
-    recipes = dict(paper=dict(epochs=200, lr=.1, schedule='steps', milestones=(60, 100, 140), gamma=.1, weight_decay=2e-4))
+    recipes = dict(paper=dict(epochs=200, lr=.1, schedule='steps', milestones=(60, 100, 140), gamma=.1,
+                              weight_decay=2e-4))
 
     @classmethod
     def check_settings(cls, s)->None:
