@@ -15,7 +15,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +22,7 @@ import torch
 
 from . import __version__
 from .core import InputError, at_least, load_json, named, one_of
-from .parts import KINDS, make, names
+from .parts import make, names
 from .images import printable
 from .folder import check_folder
 from .plot import plot_accuracy, plot_matrix, plot_weights

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import SimpleNamespace
 from typing import Any
 
-from .core import PRECISIONS, InputError, at_least, named, one_of
+from .core import PRECISIONS, InputError, named, one_of
 from .memory import ROUNDINGS
 from .parts import KINDS, Option, as_text, checked, find, from_text, names, option, options_of
 from .stream import phase_sizes, scheme_sizes, tfs

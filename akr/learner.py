@@ -19,7 +19,7 @@ from .core import InputError, generator, pick_precision, wait_for
 from .stream import Phase, Stream
 from .augment import Augment, batches
 from .resnet import check_backbone
-from .head import Net, Out
+from .head import Net
 from .memory import Memory, class_means, extract, nearest
 from .blend import Blend
 from .metrics import hits

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from .core import InputError
-from .config import SETTINGS, every_option, suits
+from .config import every_option, suits
 from .parts import Option, as_text, find, load_plugin, names
 
 # %% ../nbs/88_options.ipynb #5e496de5

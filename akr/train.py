@@ -7,7 +7,6 @@ __all__ = ['SAVE_SECONDS', 'free_folder', 'phase_line', 'check_memory', 'show_pr
            'sweep', 'Loop', 'fit', 'fit_batch', 'train', 'repair', 'resume']
 
 # %% ../nbs/81_train.ipynb #29ff821c
-import os
 import shutil
 import sys
 import time
