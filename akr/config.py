@@ -307,7 +307,7 @@ def _kept(c:Config, given:dict)->dict:
     parts = {k: v for k, v in given.items() if k in CHOSEN}
     chosen = _chosen(_later(_made_of(method, recipe), kept) | dict(data=c.data) | {k: v for k, v in given.items() if k == 'data'} | parts | dict(method=method))
     schema, before = _schema(chosen), _schema(c.chosen)
-    kept = _later({k: v for k, v in kept.items() if k in schema and (k in SETTINGS or schema[k] is before[k])}, given)
+    kept = _later({k: v for k, v in kept.items() if k in schema and (k in SETTINGS or schema[k] == before[k])}, given)
     if 'warmup' in kept and 'epochs' in given and 'warmup' not in given:
         kept['warmup'] = kept['warmup']*checked(SETTINGS['epochs'], 'epochs', given['epochs'])//c.epochs
     return kept
