@@ -7,6 +7,7 @@ __all__ = ['hits', 'top1', 'per_class', 'accuracy_matrix', 'average_incremental'
 
 # %% ../nbs/55_metrics.ipynb #de98c59e
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,8 +21,11 @@ def hits(
     n:int # Classes
 )->list[int]: # n of them
     "How many images of each class are answered rightly: `pred` (m,) and `y` (m,) to `n` whole numbers."
-    if pred.shape != y.shape or y.ndim != 1: raise InputError(f"answers and labels must both have the shape (m,), not {tuple(pred.shape)} and {tuple(y.shape)}")
-    if len(y) and not (0 <= y.min() and y.max() < n): raise InputError(f"labels must lie in [0,{n}), not in [{y.min()},{y.max()}]")
+    if pred.shape != y.shape or y.ndim != 1:
+        raise InputError("answers and labels must both have the shape (m,), "
+                         f"not {tuple(pred.shape)} and {tuple(y.shape)}")
+    if len(y) and not (0 <= y.min() and y.max() < n):
+        raise InputError(f"labels must lie in [0,{n}), not in [{y.min()},{y.max()}]")
     return torch.bincount(y[pred == y], minlength=n).tolist()
 
 # %% ../nbs/55_metrics.ipynb #608590fd
@@ -30,7 +34,8 @@ def _check(hits, images):
     if len(hits) != len(images): raise InputError(f"there are hits of {len(hits)} classes, but images of {len(images)}")
     if not len(images): raise InputError("there is no class to take the accuracy of")
     for c, (h, k) in enumerate(zip(hits, images)):
-        if k < 1 or not 0 <= h <= k: raise InputError(f"{h} right answers of {k} images cannot be (class {c} of those given)")
+        if k < 1 or not 0 <= h <= k:
+            raise InputError(f"{h} right answers of {k} images cannot be (class {c} of those given)")
 
 def top1(
     hits:list, # Right answers of each class
@@ -56,9 +61,11 @@ def accuracy_matrix(
 )->list[list[float]]: # row t, column k <= t: accuracy in percent, after phase t, on the classes that came in phase k
     "The lower-triangular matrix of accuracies, phase by phase, in percent."
     ends = [0, *accumulate(sizes)]
-    if len(history) > len(sizes): raise InputError(f"there are hits of {len(history)} phases, but sizes of {len(sizes)}")
+    if len(history) > len(sizes):
+        raise InputError(f"there are hits of {len(history)} phases, but sizes of {len(sizes)}")
     for t, h in enumerate(history):
-        if len(h) != ends[t+1]: raise InputError(f"after phase {t} {ends[t+1]} classes were seen, but there are hits of {len(h)}")
+        if len(h) != ends[t+1]:
+            raise InputError(f"after phase {t} {ends[t+1]} classes were seen, but there are hits of {len(h)}")
     part = lambda v, k: v[ends[k]:ends[k+1]] # the classes of phase k
     return [[top1(part(h, k), part(images, k)) for k in range(t+1)] for t, h in enumerate(history)]
 
@@ -66,7 +73,7 @@ def accuracy_matrix(
 def average_incremental(
     top1s:list, # Accuracy over the classes seen, after each phase, in percent
     first:bool=True # Count the first phase? Rebuffi et al. 2017 leave it out
-)->float: # percent, or None if no phase counts
+)->float|None: # percent; None if no phase counts
     "Average incremental accuracy, in percent; None if no phase counts."
     t = top1s if first else top1s[1:]
     return sum(t)/len(t) if t else None
@@ -74,8 +81,8 @@ def average_incremental(
 # %% ../nbs/55_metrics.ipynb #addef522
 def forgetting(
     matrix:list # From `accuracy_matrix`
-)->float: # percentage points, or None after one phase
-    "Mean loss of accuracy of the earlier phases' classes, from their best to now (Chaudhry et al. 2018), in points; None after one phase."
+)->float|None: # percentage points; None after one phase
+    "Mean loss of accuracy of the earlier phases' classes, from their best to now (Chaudhry et al. 2018), in points."
     T = len(matrix)-1 # the last phase
     if T < 1: return None
     best = [max(matrix[t][k] for t in range(k, T)) for k in range(T)]
@@ -88,7 +95,10 @@ def summary(
     sizes:list # New classes of each phase, up to the last one in `history`
 )->dict: # figure -> classifier -> float, for 'accuracy_matrix' a list of rows; None where there is no answer
     "Every figure of a run, for each classifier: accuracies in percent, forgetting in points."
-    out = {k: {} for k in ('average_incremental_accuracy', 'average_incremental_accuracy_without_first', 'last_accuracy', 'forgetting', 'accuracy_matrix')}
+    what = ('average_incremental_accuracy', 'average_incremental_accuracy_without_first', 'last_accuracy', 'forgetting',
+            'accuracy_matrix')
+    out = {k: {} for k in what}
+    figures:list[Any]
     for name, h in history.items():
         if not h or any(p is None for p in h): figures = [None]*len(out)
         else:

@@ -8,6 +8,7 @@ __all__ = ['Figure', 'show_images', 'plot_accuracy', 'draw_matrix', 'plot_matrix
 # %% ../nbs/05_plot.ipynb #d88facbd
 import io
 import math
+from typing import Literal
 
 import matplotlib.figure
 import numpy as np
@@ -22,7 +23,7 @@ class Figure(matplotlib.figure.Figure):
     def __init__(self,
         figsize:tuple, # Width and height, in inches
         dpi:int=80, # Pixels an inch
-        layout:str='constrained', # How room is made for titles and labels
+        layout:Literal['constrained', 'compressed', 'tight']|None='constrained', # How titles and labels get room
         **kw # What else a matplotlib figure takes
     ):
         super().__init__(figsize=figsize, dpi=dpi, layout=layout, **kw)
@@ -36,7 +37,8 @@ def _as_pixels(x)->np.ndarray: # (b,h,w) or (b,h,w,3), float32 in [0,1]
     "Images (b,c,h,w) as matplotlib wants them: channels last, from 0 to 1."
     x = torch.as_tensor(x)
     if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.numel():
-        raise InputError(f"images must have the shape (b,c,h,w) with c of 1 or 3, and be at least one, not {tuple(x.shape)}")
+        raise InputError("images must have the shape (b,c,h,w) with c of 1 or 3, and be at least one, "
+                         f"not {tuple(x.shape)}")
     x = x.detach().cpu().float()/(255 if x.dtype == torch.uint8 else 1)
     x = x.clamp(0, 1).permute(0, 2, 3, 1).numpy() # (b,h,w,c)
     return x[..., 0] if x.shape[-1] == 1 else x
@@ -44,13 +46,14 @@ def _as_pixels(x)->np.ndarray: # (b,h,w) or (b,h,w,3), float32 in [0,1]
 # %% ../nbs/05_plot.ipynb #4506dfc1
 def show_images(
     x, # Images (b,c,h,w): uint8, or float in [0,1]
-    titles:list=None, # One an image
+    titles:list|None=None, # One an image
     cols:int=8, # Images in a row
     size:float=1. # Side of an image, in inches
 )->Figure: # With one axis a place of the grid
     "A grid of images (b,c,h,w)."
     x = _as_pixels(x)
-    if titles is not None and len(titles) != len(x): raise InputError(f"{len(titles)} titles were given for {len(x)} images")
+    if titles is not None and len(titles) != len(x):
+        raise InputError(f"{len(titles)} titles were given for {len(x)} images")
     cols = max(1, min(cols, len(x)))
     rows = math.ceil(len(x)/cols)
     lines = 0 if titles is None else max(str(t).count('\n')+1 for t in titles)
@@ -72,9 +75,12 @@ def plot_accuracy(
     fig = Figure(figsize=(5.5, 3.5), dpi=90, layout='constrained')
     ax = fig.subplots()
     for name, (seen, top1, *deviation) in curves.items():
-        if len(seen) != len(top1): raise InputError(f"{name!r} has {len(top1)} accuracies for {len(seen)} numbers of classes")
+        if len(seen) != len(top1):
+            raise InputError(f"{name!r} has {len(top1)} accuracies for {len(seen)} numbers of classes")
         line, = ax.plot(seen, top1, marker='o', ms=4, label=name)
-        for d in deviation: ax.fill_between(seen, [m-s for m, s in zip(top1, d)], [m+s for m, s in zip(top1, d)], color=line.get_color(), alpha=.15, lw=0)
+        for d in deviation:
+            low, high = [m-s for m, s in zip(top1, d)], [m+s for m, s in zip(top1, d)]
+            ax.fill_between(seen, low, high, color=line.get_color(), alpha=.15, lw=0)
     ax.set(xlabel='classes seen', ylabel='top-1 accuracy (%)', title=title)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(alpha=.3)
@@ -85,7 +91,7 @@ def plot_accuracy(
 def draw_matrix(
     ax, # Where to draw
     rows:list, # Row t (from 0) holds the accuracies, in percent, of the phases 0 to t
-    phases:int=None # Of the whole run, if rows are still to come; those are blank
+    phases:int|None=None # Of the whole run, if rows are still to come; those are blank
 ):
     "One lower-triangular matrix in colours, with its numbers as long as they fit; gives the image, for a colour bar."
     T = phases or len(rows)
@@ -93,9 +99,13 @@ def draw_matrix(
     for t, r in enumerate(rows): m[t, :t+1] = r
     im = ax.imshow(m, vmin=0, vmax=100, cmap='viridis')
     ticks = range(0, T, math.ceil(T/12))
-    ax.set(xticks=ticks, yticks=ticks, xticklabels=[k+1 for k in ticks], yticklabels=[k+1 for k in ticks], xlabel='classes that came in phase', ylabel='after phase')
+    numbers = [k+1 for k in ticks]
+    ax.set(xticks=ticks, yticks=ticks, xticklabels=numbers, yticklabels=numbers,
+           xlabel='classes that came in phase', ylabel='after phase')
     for t, r in enumerate(rows if T <= 12 else []):
-        for k, v in enumerate(r): ax.text(k, t, f'{v:.0f}', ha='center', va='center', fontsize=8, color='white' if v < 60 else 'black')
+        for k, v in enumerate(r):
+            colour = 'white' if v < 60 else 'black'
+            ax.text(k, t, f'{v:.0f}', ha='center', va='center', fontsize=8, color=colour)
     return im
 
 def plot_matrix(
@@ -142,7 +152,8 @@ def plot_weights(
 )->Figure: # One axis, or two with `std`
     "How the blending weights are distributed (counts (2,bins)), and how they moved over the epochs."
     hist = np.asarray(hist, float)
-    if hist.ndim != 2 or len(hist) != 2 or not hist.size: raise InputError(f"the counts of the weights must have the shape (2,bins), not {hist.shape}")
+    if hist.ndim != 2 or len(hist) != 2 or not hist.size:
+        raise InputError(f"the counts of the weights must have the shape (2,bins), not {hist.shape}")
     if std is not None and exemplar is not None and len(std) != len(exemplar):
         raise InputError(f"there are deviations of {len(std)} epochs and mean weights of {len(exemplar)}")
     panels = 1 if std is None else 2
