@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -163,7 +164,7 @@ class PlainLoop:
         self.cfg, self.stream, self.t = cfg, stream, -1
         self.device, self.workers = stream.data.x_train.device, workers
         self.views = Views(cfg, stream)
-        self.net = make_net(cfg, stream.data.shape[0]).to(self.device, memory_format=torch.contiguous_format)
+        self.net = make_net(cfg, stream.data.shape[0]).to(self.device).to(memory_format=torch.contiguous_format)
         self.loss, self.blender = cfg.make('loss'), cfg.make('blend', self.net.backbone.out_features).to(self.device)
         self.kept:list[list] = [] # PIL images of each class
         self.means:np.ndarray|None = None # (n,d), of the exemplars
@@ -253,7 +254,7 @@ class PlainLoop:
             f = self.features(Pictures(own, [c]*len(own), self.views.plain))
             self.kept.append([own[i] for i in greedy(f, np.stack([np.asarray(i) for i in own]), q[c])])
         views = (self.views.plain, self.views.mirrored)[:1 + self.stream.data.flip]
-        feats = [sum(self.features(Pictures(k, [0]*len(k), v)) for v in views) for k in self.kept]
+        feats = [np.sum([self.features(Pictures(k, [0]*len(k), v)) for v in views], axis=0) for k in self.kept]
         means = np.stack([f.mean(0) for f in feats])
         self.means = means/np.linalg.norm(means, axis=1, keepdims=True)
 
@@ -383,7 +384,7 @@ def _strategy(cfg:Config, stream:Stream, views:Views, turns:Turns)->Any:
         def before_training_iteration(self, strategy, **kw):
             if turns.ask(): strategy.stop_training()
     net = make_net(cfg, stream.data.shape[0])
-    head = nn.Linear(net.backbone.out_features, sum(stream.sizes))
+    head = nn.Linear(net.head.weight.shape[1], sum(stream.sizes))
     opt = torch.optim.SGD([*net.backbone.parameters(), *head.parameters()], cfg.lr*.01, momentum=cfg.momentum,
                           weight_decay=cfg.weight_decay)
     backbone = net.backbone.to(memory_format=torch.contiguous_format)
@@ -467,7 +468,7 @@ def race(
     def note(c, what, *v): seen.setdefault((c.name, what), []).extend(v)
     for t in range(timing.phases):
         for c in contenders: c.begin()
-        trained = by_turns({c.name: lambda c=c: c.train(timing.steps) for c in contenders}, timing.rounds)
+        trained = by_turns({c.name: partial(c.train, timing.steps) for c in contenders}, timing.rounds)
         what = 'train, later phases' if t else 'train, first phase'
         for c in contenders: note(c, what, *(n/s for n, s in trained[c.name]))
         chosen = [timed(c.select)[1] for c in contenders]
@@ -530,7 +531,7 @@ def race_settings(
         racers[precision + ', compiled'*(compiled == 'yes')] = Akr(own, stream)
     for a in racers.values(): a.begin()
     first = {name: timed(a.train, 1)[1] for name, a in racers.items()}
-    seen = by_turns({name: lambda a=a: a.train(timing.steps) for name, a in racers.items()}, timing.rounds)
+    seen = by_turns({name: partial(a.train, timing.steps) for name, a in racers.items()}, timing.rounds)
     return [_row(name, 'first step', [s], 2) for name, s in first.items()] + \
            [_row(name, 'train, first phase', [n/s for n, s in v], 1) for name, v in seen.items()]
 
@@ -720,7 +721,8 @@ def bench(
     own = cfg.options('data') if 'data' in cfg.chosen else {}
     ds = load_data(data, cfg.data_dir, cfg.size, **own, **where).to(place)
     name = ds.name.partition(':')[0] # whose folder it was is of no use to others
-    result = dict(data=name, versions=versions(), settings=asdict(timing), machine=_machine(place), methods={})
+    result:dict[str, Any] = dict(data=name, versions=versions(), settings=asdict(timing), machine=_machine(place))
+    result['methods'] = {}
     def save():
         if out: save_json(out, result)
     for m, c in runs.items():
