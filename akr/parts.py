@@ -171,7 +171,8 @@ def _top(thing)->str: return thing.__module__.partition('.')[0]
 
 def _in_nbs()->bool:
     "Does this run in one of akr's own notebooks, which define the parts that are exported from them?"
-    return Path.cwd().is_relative_to(Path(__file__).resolve().parents[1]/'nbs') if '__file__' in globals() else True
+    here = Path.cwd()
+    return any(d.name == 'nbs' and (d/'02_parts.ipynb').is_file() for d in (here, *here.parents))
 
 def part(
     kind:str, # One of `KINDS`
