@@ -61,10 +61,14 @@ class Cell:
         "What is compared."
         return name_of(self.cfg, self.also)
     @property
+    def scheme(self)->str: # E.g. 'tfs:5', or '3-3': the classes of the first phase and of each later one
+        "How its classes come."
+        return self.cfg.scheme or f'{self.cfg.base}-{self.cfg.step}'
+    @property
     def name(self)->str: # E.g. 'akr-tfs-5-natural-s1'
         "Its run folder."
         c = self.cfg
-        whole = f'{self.label}_{c.scheme}_{c.order}_s{c.seed}'.replace('_', '-')
+        whole = f'{self.label}_{self.scheme}_{c.order}_s{c.seed}'.replace('_', '-')
         safe = ''.join(k if k.isalnum() or k in '.=+-' else '-' for k in whole)
         return safe if len(safe) <= 120 else f'{safe[:100]}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}'
 
@@ -169,7 +173,7 @@ def costs(
     for c in cells:
         source = (c.cfg.data, c.cfg.data_dir, c.cfg.size, getattr(c.cfg, 'test_fraction', None))
         if source not in sets: sets[source] = _load(c.cfg, where, dry_run, say)
-        key = (*source, c.cfg.scheme, c.cfg.order, c.cfg.classes)
+        key = (*source, c.scheme, c.cfg.order, c.cfg.classes)
         if key not in streams: streams[key] = Stream.of(c.cfg, sets[source])
         check_memory(c.cfg, streams[key].sizes)
         todo[c.name], stream_of[c.name] = passes(c.cfg, streams[key]), streams[key]
@@ -291,7 +295,7 @@ def row_of(
 )->dict:
     "What a table needs of a run."
     m, c = run_metrics(run, run.results()), cell.cfg
-    return dict(method=cell.label, scheme=c.scheme, order=c.order, seed=c.seed, **{k: m[k] for k in FIGURES}, paper=paper_figure(c),
+    return dict(method=cell.label, scheme=cell.scheme, order=c.order, seed=c.seed, **{k: m[k] for k in FIGURES}, paper=paper_figure(c),
                 seen=[p['seen'] for p in m['phases']], top1=[p['top1'] for p in m['phases']], seconds=[p['seconds'] for p in m['phases']],
                 versions=run.info['versions'], machine=run.info['machine'], data=run.info['data']['fingerprint'],
                 parts=run.info.get('parts'), settings=run.info['config'])
