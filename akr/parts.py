@@ -169,10 +169,10 @@ def options_of(
 
 def _top(thing)->str: return thing.__module__.partition('.')[0]
 
-def _in_nbs()->bool:
-    "Does this run in one of akr's own notebooks, which define the parts that are exported from them?"
+def _in_checkout()->bool:
+    "Does this run in a checkout of akr, whose notebooks define the parts that are exported from them?"
     here = Path.cwd()
-    return any(d.name == 'nbs' and (d/'02_parts.ipynb').is_file() for d in (here, *here.parents))
+    return any((d/'nbs'/'02_parts.ipynb').is_file() for d in (here, *here.parents))
 
 def part(
     kind:str, # One of `KINDS`
@@ -187,7 +187,7 @@ def part(
         old, same = _REGISTER[kind].get(name), False
         if old is not None and (old.__module__, old.__qualname__) != (thing.__module__, thing.__qualname__):
             both = (old.__module__, thing.__module__)
-            same = old.__qualname__ == thing.__qualname__ and '__main__' in both and _in_nbs()
+            same = old.__qualname__ == thing.__qualname__ and '__main__' in both and _in_checkout()
             if not same:
                 raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
         if not inspect.isclass(thing): thing._options = dict(options)
