@@ -178,7 +178,8 @@ def part(
         old, same = _REGISTER[kind].get(name), False
         if old is not None and (old.__module__, old.__qualname__) != (thing.__module__, thing.__qualname__):
             same = old.__qualname__ == thing.__qualname__ and '__main__' in (old.__module__, thing.__module__) and _in_nbs()
-            if not same: raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
+            moved = old.__qualname__ == thing.__qualname__ and old.__module__ == '__main__' and _top(thing) != 'akr'
+            if not (same or moved): raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
         if not inspect.isclass(thing): thing._options = dict(options)
         elif issubclass(thing, Part): thing.kind, thing.part_name = kind, name
         _no_clash(kind, name, options_of(thing))
