@@ -33,7 +33,7 @@ from .run import Run, evaluate_run, predict, run_metrics
 from .train import resume, train
 from .compare import PRESETS, compare, plan, to_markdown
 from .bench import AGAINST, Timing, bench, raced
-from .options import (Parser, add_place, add_settings, by_setting, defaults_table, given_settings, load_plugins,
+from .options import (Parser, add_place, add_plugin, add_settings, by_setting, defaults_table, given_settings, load_plugins,
                          number_or, options_of, parse)
 from .paper import PAPER_HELP, make_paper_parser, paper_config
 
@@ -222,7 +222,7 @@ def make_parser()->Parser:
     e.add_argument('--tolerance', type=float, default=0., metavar='X', help='Points of accuracy by which a figure may differ, since another machine rounds differently (default: 0)')
     e.add_argument('--json', action='store_true', help='Print the metrics as JSON')
     d = add('plot', 'DIR', PLOT_HELP)
-    d.add_argument('run', metavar='DIR', help='The run folder'); d.add_argument('--to', metavar='DIR', help='Write them there (default: the run folder)')
+    d.add_argument('run', metavar='DIR', help='The run folder'); d.add_argument('--to', metavar='DIR', help='Write them there (default: the run folder)'); add_plugin(d)
     r = add('predict', 'DIR IMAGE...', PREDICT_HELP)
     r.add_argument('run', metavar='DIR', help='The run folder'); r.add_argument('images', metavar='IMAGE', nargs='+', help='Image files of any size')
     r.add_argument('--top', type=int, default=3, metavar='K', help='How many classes to print (default: 3)')

@@ -171,7 +171,8 @@ def costs(
     streams:dict[tuple, Stream] = {}
     todo, stream_of = {}, {}
     for c in cells:
-        source = (c.cfg.data, c.cfg.data_dir, c.cfg.size, getattr(c.cfg, 'test_fraction', None))
+        own = c.cfg.options('data') if 'data' in c.cfg.chosen else {}
+        source = (c.cfg.data, c.cfg.data_dir, c.cfg.size, *own.items())
         if source not in sets: sets[source] = _load(c.cfg, where, dry_run, say)
         key = (*source, c.scheme, c.cfg.order, c.cfg.classes)
         if key not in streams: streams[key] = Stream.of(c.cfg, sets[source])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['THEMES', 'Help', 'Parser', 'parse', 'options_of', 'number', 'number_or', 'by_setting', 'help_text', 'add_setting',
-           'add_settings', 'given_settings', 'defaults_table', 'add_place', 'load_plugins']
+           'add_settings', 'given_settings', 'defaults_table', 'add_plugin', 'add_place', 'load_plugins']
 
 # %% ../nbs/88_options.ipynb #a593f426
 import argparse
@@ -163,6 +163,13 @@ def defaults_table()->str: # One line per data set
     return '\n'.join('  ' + line(row) for row in cells)
 
 # %% ../nbs/88_options.ipynb #625481c5
+def add_plugin(
+    parser # A parser or a group of one
+)->None:
+    "Add the option that brings parts; `load_plugins` has heard it before."
+    parser.add_argument('--plugin', action='append', default=[], metavar='MODULE',
+                        help='Import this module, or .py file, which brings parts of your own')
+
 def add_place(
     parser, # A parser or a group of one
     files:bool=True # Does the command read a data set?
@@ -170,7 +177,7 @@ def add_place(
     "Add the options that say where a run is computed, where its images lie, and what brings its parts."
     add = parser.add_argument
     add('--device', default='auto', metavar='NAME', help='Where to compute: auto (CUDA if there is a GPU), cpu, cuda or cuda:N (default: auto)')
-    add('--plugin', action='append', default=[], metavar='MODULE', help='Import this module, or .py file, which brings parts of your own')
+    add_plugin(parser)
     if not files: return
     add('--download', action='store_true', help='Fetch a torchvision data set that is missing')
     add('--cache', dest='cache_dir', metavar='DIR', help="Where a folder's decoded images are kept (default: $AKR_CACHE, else ~/.cache/akr/decoded)")

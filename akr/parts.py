@@ -169,9 +169,10 @@ def options_of(
 
 def _top(thing)->str: return thing.__module__.partition('.')[0]
 
-def _in_nbs()->bool:
-    "Does this run in one of akr's own notebooks, which define the parts that are exported from them?"
-    return Path.cwd().is_relative_to(Path(__file__).resolve().parents[1]/'nbs') if '__file__' in globals() else True
+def _in_checkout()->bool:
+    "Does this run in a checkout of akr, whose notebooks define the parts that are exported from them?"
+    here = Path.cwd()
+    return any((d/'nbs'/'02_parts.ipynb').is_file() for d in (here, *here.parents))
 
 def part(
     kind:str, # One of `KINDS`
@@ -186,8 +187,9 @@ def part(
         old, same = _REGISTER[kind].get(name), False
         if old is not None and (old.__module__, old.__qualname__) != (thing.__module__, thing.__qualname__):
             both = (old.__module__, thing.__module__)
-            same = old.__qualname__ == thing.__qualname__ and '__main__' in both and _in_nbs()
-            if not same:
+            same = old.__qualname__ == thing.__qualname__ and '__main__' in both and _in_checkout()
+            moved = old.__qualname__ == thing.__qualname__ and old.__module__ == '__main__' and _top(thing) != 'akr'
+            if not (same or moved):
                 raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
         if not inspect.isclass(thing): thing._options = dict(options)
         elif issubclass(thing, Part): thing.kind, thing.part_name = kind, name

@@ -87,13 +87,17 @@ def check_parts(
     "An `InputError` for a part that is not here, or is another one of the same name. Nothing is imported for it."
     notes = []
     for kind, p in info.get('parts', {}).items():
-        own, bring = p['module'].partition('.')[0] == 'akr', f"bring it by {named('plugin')} {p['module']}, in Python by import"
+        own, loose = p['module'].partition('.')[0] == 'akr', p['module'] == '__main__'
+        bring = f"bring it by {named('plugin')} {p['module']}, in Python by import"
+        if loose: bring = f"it was written in a notebook or program: put it into a .py file, and bring that by {named('plugin')}"
         if p['name'] not in names(kind):
             raise InputError(f"this run has the {kind} {p['name']!r} of the module {p['module']!r}, which is not here: " + ('it was made with another version of akr' if own else bring))
         here = origin(find(kind, p['name']))
-        if here['module'].partition('.')[0] != p['module'].partition('.')[0]:
+        if loose and here['module'].partition('.')[0] not in ('__main__', 'akr'):
+            notes.append(f"note: the {kind} {p['name']!r} was written in a notebook or program, and is now that of {here['module']}")
+        elif here['module'].partition('.')[0] != p['module'].partition('.')[0]:
             raise InputError(f"this run has the {kind} {p['name']!r} of the module {p['module']!r}, and the one here is from {here['module']!r}: {bring}")
-        if here.get('sha256') != p.get('sha256'): notes.append(f"note: the file of the {kind} {p['name']!r} has changed since the run was started")
+        elif here.get('sha256') != p.get('sha256'): notes.append(f"note: the file of the {kind} {p['name']!r} has changed since the run was started")
     return notes
 
 _RESULT = {'phase', 'exemplars', 'images', 'hits', 'seconds', 'images_per_second', 'epochs'} # what result.json holds

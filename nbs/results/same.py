@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 METHODS = ('finetune', 'icarl', 'bic', 'lucir', 'wa', 'mnemonics', 'base', 'mixup', 'akr')
@@ -47,21 +48,28 @@ def figures(folder):
         out.append(dict(hits=r['hits'], epochs=[{k: e[k] for k in ('loss', 'attends', 'std', 'new', 'exemplar', 'hist')} for e in r['epochs']]))
     return out
 
-def measure(say=print):
+def measure_method(m, d, say):
+    "The runs of one method: each seed, and the first seed once more, stopped and resumed."
     runs = {}
-    with tempfile.TemporaryDirectory() as d:
-        for m in METHODS:
-            for s in SEEDS:
-                path = Path(d)/f'{m}-{s}'
-                run([*command(m, s), '--out', path])
-                runs[f'{m} seed {s}'] = dict(command='akr ' + ' '.join(command(m, s)), config=json.loads((path/'config.json').read_text())['config'], figures=figures(path))
-            path = Path(d)/f'{m}-resumed'
-            told = run([*command(m, 1), '--save-every', '1', '--out', path], STOP)
-            assert 'stopped in phase 3' in told and len(figures(path)) == 2, told
-            run(['train', '--resume', path, '--quiet'])
-            runs[f'{m} seed 1, resumed'] = dict(command=f'the same, stopped in phase 3 after epoch 2, then akr train --resume', figures=figures(path))
-            say(m)
+    for s in SEEDS:
+        path = d/f'{m}-{s}'
+        run([*command(m, s), '--out', path])
+        config = json.loads((path/'config.json').read_text())['config']
+        runs[f'{m} seed {s}'] = dict(command='akr ' + ' '.join(command(m, s)), config=config, figures=figures(path))
+    path = d/f'{m}-resumed'
+    told = run([*command(m, 1), '--save-every', '1', '--out', path], STOP)
+    assert 'stopped in phase 3' in told and len(figures(path)) == 2, told
+    run(['train', '--resume', path, '--quiet'])
+    how = 'the same, stopped in phase 3 after epoch 2, then akr train --resume'
+    runs[f'{m} seed 1, resumed'] = dict(command=how, figures=figures(path))
+    say(m)
     return runs
+
+def measure(say=lambda text: print(text, flush=True)):
+    "All runs, as many at once as there are cores: each has one thread, so that changes nothing."
+    with tempfile.TemporaryDirectory() as d, ThreadPoolExecutor(os.cpu_count()) as pool:
+        each = list(pool.map(lambda m: measure_method(m, Path(d), say), METHODS))
+    return {k: r for runs in each for k, r in runs.items()}
 
 def processor():
     try: return next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
