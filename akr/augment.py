@@ -20,8 +20,8 @@ def channel_stats(
     "Mean and standard deviation of each channel of (n,c,h,w) uint8 images, from counts of the 256 grey levels."
     if x.numel() == 0:
         raise InputError(f"there are no pixels to take the mean of: the images have the shape {tuple(x.shape)}")
-    counts = [torch.bincount(c.flatten(), minlength=256) for c in x.transpose(0, 1)]
-    counts = torch.stack(counts).double().cpu() # (c,256)
+    each = [torch.bincount(c.flatten(), minlength=256) for c in x.transpose(0, 1)]
+    counts = torch.stack(each).double().cpu() # (c,256)
     levels, p = torch.arange(256, dtype=torch.float64)/255, counts/counts.sum(1, keepdim=True)
     mean = p@levels
     return mean.float(), (p@levels**2 - mean**2).clamp_min(1e-6).sqrt().float()

@@ -7,7 +7,6 @@ __all__ = ['PAIRINGS', 'SEES', 'OBJECTIVES', 'Blend', 'mix', 'pairs', 'Look', 'B
            'Scorer', 'Attentive']
 
 # %% ../nbs/40_blend.ipynb #053bfae0
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

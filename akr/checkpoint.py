@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .core import InputError, generator, load_json, load_tensors, save_json, save_tensors
-from .learner import Learner
+from .learner import Learner, Training
 from .store import damage, save_folder
 
 # %% ../nbs/77_checkpoint.ipynb #643b2ba8
@@ -64,13 +64,15 @@ def read_learner(
     def load(name, shapes=None): return load_tensors(d/f'{name}.safetensors', learner.device, shapes)[0]
     net = load('model', _shapes(learner.net.state_dict()))
     if not all(v.isfinite().all() for v in net.values()):
-        raise InputError(f"{str(d/'model.safetensors')!r} holds numbers that are infinite or NaN: remove {d.name} and resume")
+        raise InputError(f"{str(d/'model.safetensors')!r} holds numbers that are infinite or NaN: "
+                         f"remove {d.name} and resume")
     learner.net.load_state_dict(net)
     if own := learner.blender.state_dict():
         name = 'attention' if (d/'attention.safetensors').is_file() else 'blender' # its name in akr 0.1
         learner.blender.load_state_dict(load(name, _shapes(own)))
     if (d/'method.safetensors').is_file(): learner.method.load_state(load('method'))
-    if exemplars: learner.memory.load_state_dict(load('exemplars', dict(x=(exemplars, *learner.shape), counts=(classes,))))
+    kept = dict(x=(exemplars, *learner.shape), counts=(classes,))
+    if exemplars: learner.memory.load_state_dict(load('exemplars', kept))
     learner.frozen = learner.net.frozen()
     return learner
 
@@ -88,11 +90,10 @@ def load_phase(
 # %% ../nbs/77_checkpoint.ipynb #1cff1547
 def save_epoch(
     path, # The run folder
-    learner:Learner, # After an epoch of the phase that it learns
+    p:Training, # After an epoch
     seconds:float # Spent in this phase so far
 )->None:
-    "Save a learner in the middle of a phase, and remove what was saved before it."
-    p = learner.training
+    "Save a phase in the middle, and remove what was saved before."
     def write(d):
         save_tensors(d/'state.safetensors', p.state())
         save_json(d/'state.json', dict(epochs=p.logs, seconds=seconds))
@@ -115,7 +116,7 @@ def load_epoch(
     t:int, # Phase, from 0
     device, # Where the tensors should be
     say:Callable=print # Told what is damaged
-)->tuple[dict, list, float]|None: # For `Learner.learn`: tensors, what `run_epoch` gave so far, seconds; None: nothing was saved
+)->tuple[dict, list, float]|None: # For `Learner.learn`: tensors, what `run_epoch` gave, seconds; None: nothing saved
     "What was saved last in a phase; a damaged folder is named, and passed over."
     for d in saved_epochs(path, t):
         if bad := damage(d): say(f'{bad}: what was saved there is not used')

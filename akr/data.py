@@ -40,9 +40,10 @@ class Dataset:
     brightness:float=63/255 # ... largest relative change of brightness
 
     @property
-    def shape(self)->tuple[int, ...]: # (c,h,w)
+    def shape(self)->tuple[int, int, int]: # (c,h,w)
         "The shape of one image."
-        return tuple(self.x_train.shape[1:])
+        c, h, w = self.x_train.shape[1:]
+        return c, h, w
 
     def to(self,
         device:str|torch.device # Where the tensors should be
@@ -174,13 +175,15 @@ def free_memory(
     "The memory that is free, within the limit of a container; outside Linux, all there is."
     free = []
     def number(name:str)->int: return int((limits/name).read_text())
-    try: free.append(1024*int(re.search(r'MemAvailable:\s*(\d+)', account.read_text())[1])) # type: ignore[index]
+    try:
+        there = re.search(r'MemAvailable:\s*(\d+)', account.read_text())
+        free.append(1024*int(there[1])) # type: ignore[index] # no such line: a TypeError, caught below
     except (OSError, TypeError): # not Linux
         try: free.append(os.sysconf('SC_PHYS_PAGES')*os.sysconf('SC_PAGE_SIZE'))
         except (AttributeError, OSError, ValueError): pass
     try:
         files = re.search(r'^inactive_file (\d+)', (limits/'memory.stat').read_text(), re.M)
-        free.append(number('memory.max') - number('memory.current') + int(files[1])) # type: ignore[index]
+        free.append(number('memory.max') - number('memory.current') + int(files[1])) # type: ignore[index] # as above
     except (OSError, TypeError, ValueError): pass # no container, or one without a limit
     return min(free, default=None)
 

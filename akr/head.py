@@ -75,6 +75,7 @@ class LinearHead(Head):
 @part('head', 'cosine')
 class CosineHead(Head):
     "logits = scale * cos(features, weight): (b,d) to (b,n), with a learnable scale (LUCIR, section 3.2)."
+    scale:nn.Parameter # it starts at the value of the option
     @classmethod
     def options(cls)->dict[str, Option]:
         "Where the scale starts. No class attribute: that would hide the parameter of the same name."
@@ -126,5 +127,5 @@ class Net(nn.Module):
     def frozen(self)->'Net': # Shares nothing with this one
         "A copy that no longer learns: evaluation mode, no gradients, batch norm folded into the convolutions."
         new = copy.deepcopy(self).eval()
-        if hasattr(new.backbone, 'fold'): new.backbone.fold()
+        if fold := getattr(new.backbone, 'fold', None): fold()
         return new.requires_grad_(False)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import torch

@@ -84,12 +84,14 @@ class Learner:
         augment:Augment, # Crops, mirrors and normalises
         device:str|torch.device='cpu' # Where the images of the phases are
     ):
-        self.cfg, self.shape, self.device, self.augment = cfg, tuple(shape), torch.device(device), augment.to(device)
-        self.method, self.rule, self.schedule, self.loss = (cfg.make(k) for k in ('method', 'exemplars', 'schedule', 'loss'))
-        self.net = make_net(cfg, shape[0], self.method.make_head)
+        c, h, w = shape
+        self.cfg, self.shape, self.device, self.augment = cfg, (c, h, w), torch.device(device), augment.to(device)
+        self.method, self.rule = cfg.make('method'), cfg.make('exemplars')
+        self.schedule, self.loss = cfg.make('schedule'), cfg.make('loss')
+        self.net = make_net(cfg, c, self.method.make_head)
         check_backbone(self.net.backbone, self.shape) # with two images: what is wrong is said before any work
         self.net.to(device)
-        self.net.dtype = pick_precision(cfg.precision, device) if min(shape[1:]) > 2 else torch.float32 # see above
+        self.net.dtype = pick_precision(cfg.precision, device) if min(h, w) > 2 else torch.float32 # see above
         self.blender = seeded(cfg.seed, 'scorer', lambda: cfg.make('blend', self.net.backbone.out_features)).to(device)
         self.memory = Memory(cfg.memory, cfg.per_class, cfg.quota)
         self.frozen:Net|None = None # the network as it was at the end of the last phase
@@ -131,7 +133,7 @@ class Learner:
     def learn(self,
         phase:Phase, # The new data, on the learner's device
         on_epoch:Callable|None=None, # Called after each epoch with its number, from 0, and what `run_epoch` gave
-        saved:tuple|None=None # To go on within a phase: tensors of `Training.state`, a list of what `run_epoch` gave, seconds
+        saved:tuple|None=None # To go on within a phase: `Training.state`, a list of what `run_epoch` gave, seconds
     )->dict: # 'epochs' (a list of what `run_epoch` gave), 'seconds': {'train', 'herding'}, 'images_per_second'
         "Learn one phase from its start, or from a saved epoch, to its end."
         p = self.start(phase)
@@ -144,7 +146,12 @@ class Learner:
         p.finish()
         wait_for(self.device)
         seen, train = len(p.logs)*p.steps*min(self.cfg.batch, len(p.x)), before + t1-t0
-        return dict(epochs=p.logs, seconds=dict(train=train, herding=time.perf_counter()-t1), images_per_second=seen/train)
+        seconds = dict(train=train, herding=time.perf_counter()-t1)
+        return dict(epochs=p.logs, seconds=seconds, images_per_second=seen/train)
+
+    def _last_net(self)->Net: # As it was at the end of the last phase
+        if self.frozen is None: raise InputError("this learner has not learnt a phase yet")
+        return self.frozen
 
     def change(self,
         x:Tensor # Augmented images (b,c,h,w), float32
@@ -154,7 +161,7 @@ class Learner:
             self.net.eval()
             now = self.net.features(x)
             self.net.train()
-            return now, self.frozen.features(x)
+            return now, self._last_net().features(x)
 
     @torch.no_grad()
     def answers(self,
@@ -162,9 +169,9 @@ class Learner:
         batch:int=512
     )->tuple[Tensor, Tensor|None]: # logits (m,n); classes by the nearest mean (m,), int64, None without exemplars
         "What both classifiers say of images (m,c,h,w), in one pass: logits (m,n) and classes (m,)."
-        if self.frozen is None: raise InputError("this learner has not learnt a phase yet")
-        means = class_means(self.frozen.features, self.memory, self.augment)
-        out = [self.frozen(self.augment.plain(b)) for b in x.split(batch)]
+        net = self._last_net()
+        means = class_means(net.features, self.memory, self.augment)
+        out = [net(self.augment.plain(b)) for b in x.split(batch)]
         nme = None if means is None else torch.cat([nearest(o.features, means).argmin(1) for o in out])
         return torch.cat([self.method.answer(o) for o in out]), nme
 
@@ -175,7 +182,7 @@ class Learner:
     )->dict: # 'images', 'head', 'nme': a number for each class; 'nme' is None without exemplars
         "How many test images of each class there are, and how many the head and the nearest mean get right."
         logits, nme = self.answers(x, batch)
-        n = self.frozen.n_classes
+        n = self._last_net().n_classes
         right = dict(head=hits(logits.argmax(1), y, n), nme=None if nme is None else hits(nme, y, n))
         return dict(images=torch.bincount(y, minlength=n).tolist(), **right)
 
@@ -201,8 +208,8 @@ class Training:
     ):
         l, cfg, known = learner, learner.cfg, learner.net.n_classes
         if phase.n_old != known:
-            raise InputError(f"phase {phase.number} expects {phase.n_old} classes to be known, but this learner knows {known}: "
-                             "learn the phases in their order")
+            raise InputError(f"phase {phase.number} expects {phase.n_old} classes to be known, "
+                             f"but this learner knows {known}: learn the phases in their order")
         self.learner, self.phase, self.logs = l, phase, []
         self.held:tuple[Tensor, Tensor]|None = None # images and labels that are kept out of training
         if phase.n > known: self._grow(phase.n - known)
@@ -244,7 +251,7 @@ class Training:
         l = self.learner
         x = l.augment(self.x[i], g)
         blend = l.blender(x, self.y[i], self.is_exemplar[i], g, Look(self, x) if attends else None)
-        with torch.no_grad(): prev = l.frozen(blend.x) if self.looks_back else None
+        with torch.no_grad(): prev = l.frozen(blend.x) if l.frozen is not None and self.looks_back else None
         loss = l.method.loss(l, self, l.net(blend.x), blend, prev)
         (loss + l.blender.penalty(blend)).backward()
         l.method.before_step(l, self)
@@ -273,9 +280,9 @@ class Training:
             watch.add(blend.a.detach(), self.is_exemplar[i])
         mean = total.item()/len(order)
         if not math.isfinite(mean):
-            k = (~losses.isfinite()).float().argmax().item() # the first of them
-            raise LossError(f"the loss is {losses[k].item()} in phase {t+1}, epoch {epoch+1}, step {k+1} of {len(order)}: "
-                            f"try a learning rate below {cfg.lr}")
+            k = int((~losses.isfinite()).float().argmax()) # the first of them
+            raise LossError(f"the loss is {losses[k].item()} in phase {t+1}, epoch {epoch+1}, "
+                            f"step {k+1} of {len(order)}: try a learning rate below {cfg.lr}")
         return dict(loss=mean, attends=attends, **watch.result())
     def run_epochs(self,
         on_epoch:Callable|None=None # Called after each epoch with its number, from 0, and what `run_epoch` gave
@@ -292,7 +299,8 @@ class Training:
         l.frozen = l.net.frozen() # folded, thus quicker: it chooses the exemplars as well
         if m.total or m.per_class:
             x, y = self._candidates()
-            m.update(x, y, extract(l.frozen.features, x, l.augment), p.n, lambda f, labels, k: l.rule.choose(l, x, labels, f, k))
+            choose = lambda f, labels, k: l.rule.choose(l, x, labels, f, k)
+            m.update(x, y, extract(l.frozen.features, x, l.augment), p.n, choose)
             l.rule.refine(l, self)
         l.training = None
     def _candidates(self)->tuple[Tensor, Tensor]: # images (b,c,h,w), labels (b,)

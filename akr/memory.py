@@ -129,9 +129,9 @@ def quota(
     "How many exemplars each of `n` classes may keep: a list of `n` whole numbers."
     one_of(rounding, ROUNDINGS, 'rounding of the quota')
     if n < 1: raise InputError(f"there must be 1 class or more to share the memory, not {n}")
-    if (total is None) == (per_class is None):
+    if total is None and per_class is not None: return [at_least(per_class, 0, 'the exemplars per class')]*n
+    if total is None or per_class is not None:
         raise InputError("give the memory as a total or as a number per class, one of the two")
-    if per_class is not None: return [at_least(per_class, 0, 'the exemplars per class')]*n
     at_least(total, 0, 'the memory')
     if 0 < total < n:
         raise InputError(f"a memory of {total} is smaller than the number of classes, {n}: "

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -101,12 +102,13 @@ def measure_jobs(
     "How much work is done by so many runs at once on one device. An `InputError` if not even one can start."
     most = at_least(most, 1, 'most') if most is not None else min(cores(), 16)
     words = [json.dumps(cfg.to_dict()), json.dumps(plugins_of(cfg)), str(place), str(cache_dir or '')]
+    argv = [sys.executable, '-P', '-c', _CHILD, *words]
     rows:list[dict] = []
     jobs:list[subprocess.Popen] = []
     with tempfile.TemporaryFile('w+', errors='replace') as said:
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True)
+        pipes:dict[str, Any] = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True)
         try:
-            for _ in range(most): jobs.append(subprocess.Popen([sys.executable, '-P', '-c', _CHILD, *words], **pipes)) # type: ignore[call-overload]
+            for _ in range(most): jobs.append(subprocess.Popen(argv, start_new_session=True, **pipes))
             alive = _ready(jobs)
             for k in sorted({2**e for e in range(alive.bit_length())} | {alive} - {0}):
                 t = threads or max(1, cores()//k)

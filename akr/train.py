@@ -36,7 +36,8 @@ def free_folder(
     root='runs' # Where runs are kept
 )->Path: # E.g. runs/digits-akr-s1993, with a number if that is taken
     "A folder for a run that nobody named."
-    k, name = 1, f"{cfg.data.split(':')[0].replace('/', '-')}-{cfg.name.replace('/', '-').replace(':', '-')[:80]}-s{cfg.seed}"
+    data, method = cfg.data.split(':')[0].replace('/', '-'), cfg.name.replace('/', '-').replace(':', '-')[:80]
+    k, name = 1, f"{data}-{method}-s{cfg.seed}"
     path = Path(root)/name
     while path.exists(): k += 1; path = Path(root)/f'{name}-{k}'
     return path
@@ -47,7 +48,8 @@ def phase_line(
 )->str:
     "One line on a finished phase."
     f = lambda v: 'n/a' if v is None else f'{v:.2f} %'
-    return (f"phase {p['phase']}/{phases}: {p['seen']} classes, top-1 head {f(p['top1']['head'])}, NME {f(p['top1']['nme'])}"
+    top1 = p['top1']
+    return (f"phase {p['phase']}/{phases}: {p['seen']} classes, top-1 head {f(top1['head'])}, NME {f(top1['nme'])}"
             f"  ({p['seconds']['train']:.1f} s of training, {p['images_per_second']:.0f} images/s)")
 
 def check_memory(
@@ -75,7 +77,8 @@ def past_events(
     "What a run has told up to here, from its saved files."
     results, n, out = run.results(), len(run.info['sizes']), []
     for t, (r, p) in enumerate(zip(results, run_metrics(run, results)['phases'])):
-        out += [epoch_event(t+1, n, e+1, len(r['epochs']), log) for e, log in enumerate(r['epochs'])] + [phase_event(p, n)]
+        out += [epoch_event(t+1, n, e+1, len(r['epochs']), log) for e, log in enumerate(r['epochs'])]
+        out.append(phase_event(p, n))
     return out + [epoch_event(len(results)+1, n, e+1, run.cfg.epochs, log) for e, log in enumerate(logs)]
 
 # %% ../nbs/81_train.ipynb #8d872fd6
@@ -84,13 +87,13 @@ SAVE_SECONDS = 60 # within a phase, at least so many seconds lie between two sav
 @dataclass
 class Manner:
     "How a run is trained, which changes no figure of it."
-    progress:bool|None=None # None: one line per phase, and a bar if somebody sees it; True: the bar in any case; False: neither
+    progress:bool|None=None # None: a line per phase, and a bar if it is seen; True: always the bar; False: neither
     save_every:int|None=None # Within a phase, save after every so many epochs; 0: never; None: at most once a minute
     deterministic:bool=False # Repeatable algorithms alone, on a GPU too
     watch:Callable|list|tuple|None=None # Who is told what happens
     def __post_init__(self):
         if self.save_every is not None: at_least(self.save_every, 0, named('save_every'))
-        self.watch = watchers(self.watch)
+        watchers(self.watch) # an `InputError` at once
     def say(self, text:str)->None:
         if self.progress is not False: tqdm.write(text)
     def is_time(self,
@@ -140,7 +143,7 @@ class Loop:
         bar = dict(total=sum(self.todo[self.first:]), unit=' images', unit_scale=True,
                    disable=not (show_progress() if seen is None else seen),
                    bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
-        each, past = [JsonLines(), *self.how.watch], past_events(self.run, self.logs)
+        each, past = [JsonLines(), *watchers(self.how.watch)], past_events(self.run, self.logs)
         with repeatable(self.how.deterministic), Stop(self.how.say) as self.stop, tqdm(**bar) as self.bar:
             with watching(each, self.run.path, past, self.how.say) as self.send:
                 for t in range(self.first, self.phases): self.phase(t)
@@ -160,7 +163,8 @@ class Loop:
         t0 = time.perf_counter()
         e = l.evaluate(*self.stream.test(t))
         result['seconds']['eval'] = time.perf_counter()-t0
-        save_phase(self.run.path, t, l, dict(phase=t+1, exemplars=len(l.memory), images=e.pop('images'), hits=e, **result))
+        result = dict(phase=t+1, exemplars=len(l.memory), images=e.pop('images'), hits=e, **result)
+        save_phase(self.run.path, t, l, result)
         sweep(self.run, t+1)
         p = self.run.write_metrics()['phases'][-1]
         self.how.say(phase_line(p, self.phases))
@@ -172,12 +176,14 @@ class Loop:
     )->None:
         "After each epoch: show it, save it if it is time, tell it, stop if that was asked for."
         p, epochs = self.learner.training, self.run.cfg.epochs
+        if p is None: return # it is called in a phase only
         t, more = p.phase.index, e+1 < epochs # after the last epoch the phase itself is saved
-        self.bar.set_description(f"phase {t+1}/{self.phases}, epoch {e+1}/{epochs}, loss {log['loss']:.3f}", refresh=False)
+        text = f"phase {t+1}/{self.phases}, epoch {e+1}/{epochs}, loss {log['loss']:.3f}"
+        self.bar.set_description(text, refresh=False)
         self.bar.update(len(p.x))
         now = time.perf_counter()
         if more and (self.stop.asked or self.how.is_time(e, now-self.last)):
-            try: save_epoch(self.run.path, self.learner, self.before + now-self.began)
+            try: save_epoch(self.run.path, p, self.before + now-self.began)
             except OSError as x: self.how.say(f'note: epoch {e+1} could not be saved ({x.strerror}); going on without')
             self.last = time.perf_counter()
         self.tell(epoch_event(t+1, self.phases, e+1, epochs, log), t + (e+1)/epochs)
@@ -226,7 +232,9 @@ def fit_batch(
             p.step(rows, 0., learner.blender.starts(cfg.epochs), generator(0, device=learner.device))
             return cfg.batch
         except torch.cuda.OutOfMemoryError:
-            if cfg.batch == 1: raise InputError("not even a batch of one image fits the GPU's memory: choose smaller images or a smaller network") from None
+            if cfg.batch == 1:
+                raise InputError("not even a batch of one image fits the GPU's memory: "
+                                 "choose smaller images or a smaller network") from None
         del learner, p
         torch.cuda.empty_cache()
         cfg = cfg.replace(batch=cfg.batch//2)
@@ -246,7 +254,7 @@ def train(
     out=None, # The run folder; None: one under runs/
     device:str='auto', # auto, cpu, cuda or cuda:N
     data:Dataset|None=None, # Instead of what `cfg.data` names
-    progress:bool|None=None, # None: one line per phase, and a bar if somebody sees it; True: the bar in any case; False: neither
+    progress:bool|None=None, # None: a line per phase, and a bar if it is seen; True: always the bar; False: neither
     download:bool=False, # Fetch a torchvision data set that is missing?
     cache_dir=None, # Where a folder's decoded images are kept
     save_every:int|None=None, # Within a phase, save after every so many epochs; 0: never; None: at most once a minute
@@ -268,7 +276,8 @@ def train(
     if auto_batch: cfg = cfg.replace(batch=fit_batch(cfg, stream))
     info = describe(cfg, stream, Augment.of(cfg, stream), place)
     try: folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise InputError(f"the output folder {str(folder)!r} cannot be written: {e.strerror}") from None
+    except OSError as e:
+        raise InputError(f"the output folder {str(folder)!r} cannot be written: {e.strerror}") from None
     with locked(folder):
         run = _new_run(folder, info)
         return fit(run, run.learner(None, place), stream, 0, how)
@@ -287,7 +296,8 @@ def repair(
     for t, d in enumerate(dirs):
         why = f'{bad[t]}: ' if bad[t] else ''
         if t >= good and d.exists(): say(f"{why}{d.name} is set aside as {set_aside(d).name}")
-        elif t < good and bad[t]: say(f'note: {bad[t]}; the run goes on from a later phase, but this one cannot be evaluated again')
+        elif t < good and bad[t]:
+            say(f'note: {bad[t]}; the run goes on from a later phase, but this one cannot be evaluated again')
     return good
 
 def resume(
@@ -311,4 +321,4 @@ def resume(
         sweep(run, done)
         run.write_metrics()
         how.say(f"{run.path} is finished: there is nothing left to learn")
-        with watching([JsonLines(), *how.watch], run.path, past_events(run), how.say): return run
+        with watching([JsonLines(), *watchers(how.watch)], run.path, past_events(run), how.say): return run
