@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WORDS', 'KINDS', 'ROOMS', 'GROUP', 'Option', 'option', 'bounds_text', 'checked', 'from_text', 'as_text', 'Part',
-           'options_of', 'part', 'load_plugin', 'names', 'find', 'make', 'origin', 'plugin_of']
+           'options_of', 'notebook_of', 'part', 'load_plugin', 'names', 'find', 'make', 'origin', 'plugin_of']
 
 # %% ../nbs/02_parts.ipynb #b96cf2e3
 import hashlib
@@ -169,10 +169,22 @@ def options_of(
 
 def _top(thing)->str: return thing.__module__.partition('.')[0]
 
-def _in_checkout()->bool:
-    "Does this run in a checkout of akr, whose notebooks define the parts that are exported from them?"
-    here = Path.cwd()
-    return any((d/'nbs'/'02_parts.ipynb').is_file() for d in (here, *here.parents))
+_NOTEBOOK:list[str] = [] # the module that a notebook of akr is the source of, while it runs
+
+def notebook_of(
+    module:str|None # E.g. 'akr.blend'; None: the notebook has come to its end
+)->None:
+    "For akr's own notebooks: the parts that a notebook defines stand in for those that are exported from it."
+    for things in _REGISTER.values():
+        for name in [n for n, thing in things.items() if thing.__module__ == '__main__']: del things[name] # of another notebook
+    if _NOTEBOOK: # its exported parts come back
+        gone = sys.modules.get(_NOTEBOOK.pop())
+        for thing in vars(gone).values() if gone else ():
+            if isinstance(thing, type) and getattr(thing, 'kind', '') and thing.__module__ == gone.__name__: _REGISTER[thing.kind][thing.part_name] = thing
+    if module is None: return
+    for things in _REGISTER.values():
+        for name in [n for n, thing in things.items() if thing.__module__ == module]: del things[name]
+    _NOTEBOOK.append(module)
 
 def part(
     kind:str, # One of `KINDS`
@@ -184,17 +196,15 @@ def part(
     if not name or not set(name) <= set('abcdefghijklmnopqrstuvwxyz0123456789_-'):
         raise InputError(f"a part's name must be of small letters, digits, - and _, not {name!r}")
     def register(thing):
-        old, same = _REGISTER[kind].get(name), False
+        if _NOTEBOOK and thing.__module__ == _NOTEBOOK[0]: return thing # its notebook's own counts
+        old = _REGISTER[kind].get(name)
         if old is not None and (old.__module__, old.__qualname__) != (thing.__module__, thing.__qualname__):
-            both = (old.__module__, thing.__module__)
-            same = old.__qualname__ == thing.__qualname__ and '__main__' in both and _in_checkout()
             moved = old.__qualname__ == thing.__qualname__ and old.__module__ == '__main__' and _top(thing) != 'akr'
-            if not (same or moved):
-                raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
+            if not moved: raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
         if not inspect.isclass(thing): thing._options = dict(options)
-        elif issubclass(thing, Part): thing.kind, thing.part_name = kind, name
+        else: thing.kind, thing.part_name = kind, name
         _no_clash(kind, name, options_of(thing))
-        if not same or thing.__module__ != '__main__': _REGISTER[kind][name] = thing # the exported one counts
+        _REGISTER[kind][name] = thing
         return thing
     return register
 
