@@ -169,7 +169,7 @@ def options_of(
 
 def _top(thing)->str: return thing.__module__.partition('.')[0]
 
-_NOTEBOOK:list[str] = [] # the module that a notebook of akr is the source of, while it runs
+_NOTEBOOK:dict[str, Any] = {} # while a notebook of akr runs: the module that it is the source of, and the parts of that module
 
 def notebook_of(
     module:str|None # E.g. 'akr.blend'; None: the notebook has come to its end
@@ -177,14 +177,12 @@ def notebook_of(
     "For akr's own notebooks: the parts that a notebook defines stand in for those that are exported from it."
     for things in _REGISTER.values():
         for name in [n for n, thing in things.items() if thing.__module__ == '__main__']: del things[name] # of another notebook
-    if _NOTEBOOK: # its exported parts come back
-        gone = sys.modules.get(_NOTEBOOK.pop())
-        for thing in vars(gone).values() if gone else ():
-            if isinstance(thing, type) and getattr(thing, 'kind', '') and thing.__module__ == gone.__name__: _REGISTER[thing.kind][thing.part_name] = thing
+    for kind, name, thing in _NOTEBOOK.pop('exported', []): _REGISTER[kind][name] = thing # they come back
+    _NOTEBOOK.clear()
     if module is None: return
-    for things in _REGISTER.values():
-        for name in [n for n, thing in things.items() if thing.__module__ == module]: del things[name]
-    _NOTEBOOK.append(module)
+    own = [(k, n, thing) for k, things in _REGISTER.items() for n, thing in things.items() if thing.__module__ == module]
+    for kind, name, _ in own: del _REGISTER[kind][name]
+    _NOTEBOOK.update(module=module, exported=own)
 
 def part(
     kind:str, # One of `KINDS`
@@ -196,13 +194,15 @@ def part(
     if not name or not set(name) <= set('abcdefghijklmnopqrstuvwxyz0123456789_-'):
         raise InputError(f"a part's name must be of small letters, digits, - and _, not {name!r}")
     def register(thing):
-        if _NOTEBOOK and thing.__module__ == _NOTEBOOK[0]: return thing # its notebook's own counts
+        if not inspect.isclass(thing): thing._options = dict(options)
+        else: thing.kind, thing.part_name = kind, name
+        if thing.__module__ == _NOTEBOOK.get('module'): # what its notebook defines counts
+            _NOTEBOOK['exported'].append((kind, name, thing))
+            return thing
         old = _REGISTER[kind].get(name)
         if old is not None and (old.__module__, old.__qualname__) != (thing.__module__, thing.__qualname__):
             moved = old.__qualname__ == thing.__qualname__ and old.__module__ == '__main__' and _top(thing) != 'akr'
             if not moved: raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
-        if not inspect.isclass(thing): thing._options = dict(options)
-        else: thing.kind, thing.part_name = kind, name
         _no_clash(kind, name, options_of(thing))
         _REGISTER[kind][name] = thing
         return thing
