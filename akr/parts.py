@@ -169,6 +169,11 @@ def options_of(
 
 def _top(thing)->str: return thing.__module__.partition('.')[0]
 
+def _in_checkout()->bool:
+    "Does this run in a checkout of akr, whose notebooks define the parts that are exported from them?"
+    here = Path.cwd()
+    return any((d/'nbs'/'02_parts.ipynb').is_file() for d in (here, *here.parents))
+
 _NOTEBOOK:dict[str, Any] = {} # while a notebook of akr runs: the module that it is the source of, and the parts of that module
 
 def notebook_of(
@@ -201,8 +206,11 @@ def part(
             return thing
         old = _REGISTER[kind].get(name)
         if old is not None and (old.__module__, old.__qualname__) != (thing.__module__, thing.__qualname__):
-            moved = old.__qualname__ == thing.__qualname__ and old.__module__ == '__main__' and _top(thing) != 'akr'
-            if not moved: raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
+            same = old.__qualname__ == thing.__qualname__
+            if same and thing.__module__ == '__main__' and _top(old) == 'akr' and _in_checkout(): return thing # pages run a notebook in parts
+            moved = same and old.__module__ == '__main__' and (_top(thing) != 'akr' or _in_checkout())
+            if not moved:
+                raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")
         _no_clash(kind, name, options_of(thing))
         _REGISTER[kind][name] = thing
         return thing
