@@ -181,7 +181,7 @@ def notebook_of(
 )->None:
     "For akr's own notebooks: the parts that a notebook defines stand in for those that are exported from it."
     for things in _REGISTER.values():
-        for name in [n for n, thing in things.items() if thing.__module__ == '__main__']: del things[name] # of another notebook
+        for name in [n for n, thing in things.items() if _top(thing) != 'akr']: del things[name] # of another notebook
     for kind, name, thing in _NOTEBOOK.pop('exported', []): _REGISTER[kind][name] = thing # they come back
     _NOTEBOOK.clear()
     if module is None: return
