@@ -75,7 +75,7 @@ def kill_drill(n, seed, here):
         path, code = here/f'run{runs}', None
         runs += 1
         while code != 0:
-            pid, t0 = child(cfg, path), time.perf_counter()
+            pid = child(cfg, path)
             if kills < n: # the last one is left to finish
                 time.sleep(rng.uniform(0, 1.1*seconds))
                 os.kill(pid, signal.SIGKILL)

@@ -59,7 +59,7 @@ def measure(say=print):
             told = run([*command(m, 1), '--save-every', '1', '--out', path], STOP)
             assert 'stopped in phase 3' in told and len(figures(path)) == 2, told
             run(['train', '--resume', path, '--quiet'])
-            runs[f'{m} seed 1, resumed'] = dict(command=f'the same, stopped in phase 3 after epoch 2, then akr train --resume', figures=figures(path))
+            runs[f'{m} seed 1, resumed'] = dict(command='the same, stopped in phase 3 after epoch 2, then akr train --resume', figures=figures(path))
             say(m)
     return runs
 
