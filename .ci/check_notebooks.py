@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LIB, MAX_KB, METHODS = 'akr', 400, 75 # a notebook of methods/ is read after the learner and before the runs
+LIB, MAX_KB, MAX_LINE, METHODS = 'akr', 400, 120, 75 # a notebook of methods/ is read after the learner and before the runs
 MACHINE = re.compile(r'(?<![\w.:/}<-])/(?:home|root|Users|tmp|mnt|opt|srv|work|workspace|content|kaggle)/\w|\b[A-Z]:\\\\?Users\\')
 COLAB = re.compile(r'https://colab\.research\.google\.com/github/[^)\s"]+')
 
@@ -27,6 +27,12 @@ def imported(src):
 def text_outputs(cell):
     for o in cell.get('outputs', []):
         yield from (joined(v) for mime,v in {'text/plain': o.get('text', ''), **o.get('data', {})}.items() if mime.startswith('text/'))
+
+def long_lines(lib):
+    "The lines of the exported modules that are too long; nbdev itself writes `__all__` and _modidx.py."
+    for p in sorted(lib.rglob('*.py')):
+        for n,o in enumerate(p.read_text(encoding='utf-8').splitlines() if p.name != '_modidx.py' else [], 1):
+            if len(o) > MAX_LINE and not o.startswith('__all__'): yield p, f'line {n} has {len(o)} characters; at most {MAX_LINE}'
 
 class Book:
     "A notebook: its module, and where it stands in the order of reading."
@@ -80,6 +86,7 @@ def main(nbs):
     home = f"https://colab.research.google.com/github/{ini['user']}/{ini['repo']}/blob/{ini['branch']}"
     count = Counter(b.module for b in books)
     wrong = [(b.path, o) for b in books for o in b.check(modules, count, sidebar, home)]
+    wrong += long_lines(root/LIB)
     wrong += [(p, 'is named .notest: its folder is never tested') for p in nbs.rglob('.notest')]
     for p,o in ((root/'CITATION.cff', f"version: {ini['version']}"), (nbs/'index.ipynb', f"{{{ini['version']}}}")):
         if o not in p.read_text(encoding='utf-8'): wrong.append((p, f"does not name the version of settings.ini, {ini['version']}"))

@@ -10,7 +10,8 @@ from torch import Tensor
 from akr.classifier import IncrementalClassifier
 from akr.config import Config, configure
 from akr.data import Dataset, load_data
-from akr.run import Run, predict, resume, train
+from akr.run import Run, predict
+from akr.train import resume, train
 
 def right(folder: Path) -> None:
     data, cfg = load_data('digits'), configure('digits', 'mixup', epochs=2)

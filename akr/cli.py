@@ -11,6 +11,7 @@ __all__ = ['MAIN_HELP', 'TRAIN_HELP', 'COMPARE_HELP', 'BENCH_HELP', 'EVAL_HELP',
 # %% ../nbs/90_cli.ipynb #cf691efc
 import argparse
 import contextlib
+import io
 import json
 import os
 import re
@@ -33,8 +34,8 @@ from .run import Run, evaluate_run, predict, run_metrics
 from .train import resume, train
 from .compare import PRESETS, compare, plan, to_markdown
 from .bench import AGAINST, Timing, bench, raced
-from .options import (Parser, add_place, add_plugin, add_settings, by_setting, defaults_table, given_settings, load_plugins,
-                         number_or, options_of, parse)
+from .options import (Parser, add_place, add_plugin, add_settings, by_setting, defaults_table, given_settings,
+                         load_plugins, number_or, options_of, parse, subcommands)
 from .paper import PAPER_HELP, make_paper_parser, paper_config
 
 # %% ../nbs/90_cli.ipynb #d30408eb
@@ -69,18 +70,23 @@ _AUTO = dict(batch=dict(type=number_or('auto'), metavar='N|auto'))
 
 def add_train(sub)->None: # `sub`: from `add_subparsers`
     "Add `akr train`."
-    t = sub.add_parser('train', prog='akr train', usage='akr train [options]', description=TRAIN_HELP, epilog=_TABLE+defaults_table())
+    t = sub.add_parser('train', prog='akr train', usage='akr train [options]', description=TRAIN_HELP,
+                       epilog=_TABLE+defaults_table())
     first = [k for k, o in SETTINGS.items() if o.theme == 'what to learn']
     add_settings(t, first)
     g = t.add_argument_group('where')
     g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
     g.add_argument('--resume', metavar='DIR', help='Go on with this run; its own settings apply')
-    g.add_argument('--config', metavar='FILE', help="Start from these settings, a run's config.json for example; options beside it win")
-    g.add_argument('--deterministic', action='store_true', help='Repeatable algorithms alone, on a GPU too; slower there')
+    g.add_argument('--config', metavar='FILE',
+                   help="Start from these settings, a run's config.json for example; options beside it win")
+    g.add_argument('--deterministic', action='store_true',
+                   help='Repeatable algorithms alone, on a GPU too; slower there')
     g.add_argument('--save-every', type=int, metavar='N',
-                   help='Within a phase, save after every N epochs; 0: only at its end (default: at most once a minute)')
+                   help='Within a phase, save after every N epochs; 0: only at its end '
+                        '(default: at most once a minute)')
     g.add_argument('--log', metavar='NAME',
-                   help=f"Where else to report beside log.jsonl, which a run always writes: {', '.join(names('log'))} (pip install tensorboard)")
+                   help="Where else to report beside log.jsonl, which a run always writes: "
+                        f"{', '.join(names('log'))} (pip install tensorboard)")
     add_place(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     add_settings(t, but=first, special=_AUTO)
@@ -103,7 +109,8 @@ it is mixup in all but name; add akr:attention_lr=1e-4 for one that has a say.""
 
 def _preset_line(name:str, p:dict)->str:
     schemes = f"{len(p['schemes'])} scheme{'s'*(len(p['schemes']) > 1)} ({' '.join(p['schemes'])})"
-    return f"  {name:6} {p['data']}: {len(p['methods'])} methods, {schemes}, order {' '.join(p['orders'])}, {len(p['seeds'])} seeds"
+    rest = f"order {' '.join(p['orders'])}, {len(p['seeds'])} seeds"
+    return f"  {name:6} {p['data']}: {len(p['methods'])} methods, {schemes}, {rest}"
 
 def add_compare(sub)->None: # `sub`: from `add_subparsers`
     "Add `akr compare`."
@@ -111,17 +118,21 @@ def add_compare(sub)->None: # `sub`: from `add_subparsers`
     t = sub.add_parser('compare', prog='akr compare', usage='akr compare [options]', description=COMPARE_HELP,
                        epilog=f'{presets}\n\n{_TABLE}{defaults_table()}')
     g = t.add_argument_group('what to compare')
-    g.add_argument('--preset', default='quick', choices=PRESETS, help='Where the rest comes from, if it is not given (default: quick; see below)')
+    g.add_argument('--preset', default='quick', choices=PRESETS,
+                   help='Where the rest comes from, if it is not given (default: quick; see below)')
     g.add_argument('--methods', nargs='+', metavar='METHOD',
-                   help=f"METHOD, METHOD+BLEND, METHOD@RECIPE or METHOD:NAME=VALUE,... with METHOD one of {', '.join(names('method'))}")
+                   help="METHOD, METHOD+BLEND, METHOD@RECIPE or METHOD:NAME=VALUE,... "
+                        f"with METHOD one of {', '.join(names('method'))}")
     g.add_argument('--schemes', nargs='+', metavar='NAME', help='tfs:N or tfh:N')
     g.add_argument('--orders', nargs='+', metavar='NAME', help='Class orders')
     g.add_argument('--seeds', nargs='+', type=int, metavar='N', help='Seeds')
     g = t.add_argument_group('how')
     g.add_argument('--out', metavar='DIR', help='Folder of the runs and the table (default: runs/compare-PRESET)')
     g.add_argument('--jobs', type=number_or('measure'), metavar='N|measure',
-                   help='Runs at once, or measure it (default: one for each CPU core; on a GPU four, or measured if the whole takes longer than ten minutes)')
-    g.add_argument('--threads', type=int, metavar='N', help='CPU threads of each run (default: the cores are shared out)')
+                   help='Runs at once, or measure it (default: one for each CPU core; on a GPU four, '
+                        'or measured if the whole takes longer than ten minutes)')
+    g.add_argument('--threads', type=int, metavar='N',
+                   help='CPU threads of each run (default: the cores are shared out)')
     g.add_argument('--dry-run', action='store_true', help='Say what it would cost, and stop')
     add_place(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
@@ -138,24 +149,35 @@ examples:
 
 def add_bench(sub)->None: # `sub`: from `add_subparsers`
     "Add `akr bench`."
-    t = sub.add_parser('bench', prog='akr bench', usage='akr bench [options]', description=BENCH_HELP, epilog=_TABLE+defaults_table())
+    t = sub.add_parser('bench', prog='akr bench', usage='akr bench [options]', description=BENCH_HELP,
+                       epilog=_TABLE+defaults_table())
     g = t.add_argument_group('what to time')
-    g.add_argument('--methods', nargs='+', default=['base', 'akr', 'icarl'], metavar='METHOD', help=f"Of {', '.join(raced())} (default: base akr icarl)")
-    g.add_argument('--against', nargs='+', default=['plain'], metavar='NAME', help=f"{' or '.join(AGAINST)}, or both; Avalanche knows iCaRL alone, and needs pip install avalanche-lib (default: plain)")
-    for name, default, text in (('phases', 3, 'Phases'), ('rounds', 5, 'Rounds of training in each phase'), ('steps', 4, 'Steps of a round'), ('workers', 2, "Workers of each of the others' DataLoaders")):
+    g.add_argument('--methods', nargs='+', default=['base', 'akr', 'icarl'], metavar='METHOD',
+                   help=f"Of {', '.join(raced())} (default: base akr icarl)")
+    g.add_argument('--against', nargs='+', default=['plain'], metavar='NAME',
+                   help=f"{' or '.join(AGAINST)}, or both; Avalanche knows iCaRL alone, "
+                        "and needs pip install avalanche-lib (default: plain)")
+    for name, default, text in (('phases', 3, 'Phases'),
+                                ('rounds', 5, 'Rounds of training in each phase'),
+                                ('steps', 4, 'Steps of a round'),
+                                ('workers', 2, "Workers of each of the others' DataLoaders")):
         g.add_argument(f'--{name}', type=int, default=default, metavar='N', help=f'{text} (default: {default})')
-    g.add_argument('--grow', action='store_true', help='Also how the cost grows with the classes seen, the memory and the image size')
+    g.add_argument('--grow', action='store_true',
+                   help='Also how the cost grows with the classes seen, the memory and the image size')
     g.add_argument('--settings', action='store_true', help='Also bfloat16 and float32, compiled and not')
-    g.add_argument('--whole', action='store_true', help='Also start-up, and memory of one epoch of every phase, in processes of their own')
+    g.add_argument('--whole', action='store_true',
+                   help='Also start-up, and memory of one epoch of every phase, in processes of their own')
     g.add_argument('--pack', action='store_true', help='Also how much 1, 2, 4, ... runs at once do together')
     g = t.add_argument_group('how')
     g.add_argument('--out', metavar='FILE', help='Write all that was measured there, as JSON')
     g.add_argument('--threads', type=int, metavar='N', help='CPU threads (default: as PyTorch chooses)')
     add_place(g)
-    add_settings(t, ('data', 'data_dir', 'size', 'order', 'base', 'step', 'scheme', 'memory', 'per_class', 'depth', 'width', 'batch', 'precision', 'compile'))
+    add_settings(t, ('data', 'data_dir', 'size', 'order', 'base', 'step', 'scheme', 'memory', 'per_class',
+                     'depth', 'width', 'batch', 'precision', 'compile'))
 
 # %% ../nbs/90_cli.ipynb #71dbcf73
-EVAL_HELP = """Recompute the accuracies of a run from its saved files and compare them with metrics.json. Exit code 1 if they differ.
+EVAL_HELP = """Recompute the accuracies of a run from its saved files and compare them with metrics.json. \
+Exit code 1 if they differ.
 
 examples:
   akr eval runs/digits-akr-s1993                    exactly the same?
@@ -175,7 +197,9 @@ examples:
   akr predict runs/photos new/*.jpg --top 1 --phase 2    after phase 2
   akr predict runs/photos new/*.jpg --json               for other programs"""
 
-DATA_HELP = """Look through a folder of images before training on it: what is there, what cannot be read and why, what would be skipped, which images are in both training and test. Exit code 1 if anything stands in the way of training.
+DATA_HELP = """Look through a folder of images before training on it: what is there, what cannot be read and why, \
+what would be skipped, which images are in both training and test. \
+Exit code 1 if anything stands in the way of training.
 
 examples:
   akr data check photos
@@ -183,9 +207,10 @@ examples:
 
 # %% ../nbs/90_cli.ipynb #684f312f
 def _values()->dict: # option -> the words that it takes
-    out:dict = {k: list(names(o.choices) if isinstance(o.choices, str) else o.choices) for k, owners in by_setting().items()
-                for _, _, o in owners if o.choices}
-    return out | dict(data=names('data'), order=ORDERS, methods=names('method'), orders=ORDERS, device=('auto', 'cpu', 'cuda'), log=names('log'))
+    out:dict = {k: list(names(o.choices) if isinstance(o.choices, str) else o.choices)
+                for k, owners in by_setting().items() for _, _, o in owners if o.choices}
+    return out | dict(data=names('data'), order=ORDERS, methods=names('method'), orders=ORDERS,
+                      device=('auto', 'cpu', 'cuda'), log=names('log'))
 
 def completion(
     shell:str # bash, zsh, fish, tcsh
@@ -194,11 +219,13 @@ def completion(
     try: import shtab
     except ImportError: raise InputError("the completion needs the package shtab: pip install shtab") from None
     p, values = make_parser(), _values()
-    sub = p._subparsers._group_actions[0]
+    sub = subcommands(p)
     sub.help = 'the commands' # without a help they count as hidden
-    sub._choices_actions = [sub._ChoicesPseudoAction(k, (), q.description.split('.')[0].split('\n')[0]) for k, q in sub.choices.items()]
+    first = lambda text: text.split('.')[0].split('\n')[0]
+    sub._choices_actions = [sub._ChoicesPseudoAction(k, (), first(q.description)) for k, q in sub.choices.items()]
     for a in [a for q in (p, *sub.choices.values()) for a in q._actions]:
-        if a.metavar in ('DIR', 'FILE', 'IMAGE', 'PATH'): a.complete = shtab.DIRECTORY if a.metavar in ('DIR', 'PATH') else shtab.FILE
+        if a.metavar in ('DIR', 'PATH'): a.complete = shtab.DIRECTORY
+        elif a.metavar in ('FILE', 'IMAGE'): a.complete = shtab.FILE
         elif a.dest in values: a.choices = list(values[a.dest])
     return shtab.complete(p, one_of(shell, shtab.SUPPORTED_SHELLS, 'shell'))
 
@@ -211,28 +238,41 @@ def make_parser()->Parser:
     "The parser of akr's own commands."
     p = Parser(prog='akr', description=MAIN_HELP, usage='akr train|compare|bench|eval|plot|predict|data [options]')
     p.add_argument('--version', action='version', version=f'akr {__version__}')
-    p.add_argument('--print-completion', action=PrintCompletion, metavar='SHELL', help='Print a script that completes the words of akr in bash, zsh, fish ...')
+    p.add_argument('--print-completion', action=PrintCompletion, metavar='SHELL',
+                   help='Print a script that completes the words of akr in bash, zsh, fish ...')
     sub = p.add_subparsers(dest='command', required=True, metavar='COMMAND', help=argparse.SUPPRESS)
-    add = lambda name, usage, text: sub.add_parser(name, prog=f'akr {name}', usage=f'akr {name} {usage} [options]', description=text)
+    def add(name, usage, text):
+        return sub.add_parser(name, prog=f'akr {name}', usage=f'akr {name} {usage} [options]', description=text)
     add_train(sub)
     add_compare(sub)
     add_bench(sub)
     e = add('eval', 'DIR', EVAL_HELP)
-    e.add_argument('run', metavar='DIR', help='The run folder'); e.add_argument('--data-dir', metavar='DIR', help="Folder of torchvision's data sets (default: the one the run was trained with)"); add_place(e)
-    e.add_argument('--tolerance', type=float, default=0., metavar='X', help='Points of accuracy by which a figure may differ, since another machine rounds differently (default: 0)')
+    e.add_argument('run', metavar='DIR', help='The run folder')
+    e.add_argument('--data-dir', metavar='DIR',
+                   help="Folder of torchvision's data sets (default: the one the run was trained with)")
+    add_place(e)
+    e.add_argument('--tolerance', type=float, default=0., metavar='X',
+                   help='Points of accuracy by which a figure may differ, '
+                        'since another machine rounds differently (default: 0)')
     e.add_argument('--json', action='store_true', help='Print the metrics as JSON')
     d = add('plot', 'DIR', PLOT_HELP)
-    d.add_argument('run', metavar='DIR', help='The run folder'); d.add_argument('--to', metavar='DIR', help='Write them there (default: the run folder)'); add_plugin(d)
+    d.add_argument('run', metavar='DIR', help='The run folder')
+    d.add_argument('--to', metavar='DIR', help='Write them there (default: the run folder)')
+    add_plugin(d)
     r = add('predict', 'DIR IMAGE...', PREDICT_HELP)
-    r.add_argument('run', metavar='DIR', help='The run folder'); r.add_argument('images', metavar='IMAGE', nargs='+', help='Image files of any size')
+    r.add_argument('run', metavar='DIR', help='The run folder')
+    r.add_argument('images', metavar='IMAGE', nargs='+', help='Image files of any size')
     r.add_argument('--top', type=int, default=3, metavar='K', help='How many classes to print (default: 3)')
     r.add_argument('--phase', type=int, metavar='T', help='As the run was after this phase, from 1 (default: the last)')
-    r.add_argument('--json', action='store_true', help='Print JSON'); add_place(r, files=False)
+    r.add_argument('--json', action='store_true', help='Print JSON')
+    add_place(r, files=False)
     k = add('data', 'check PATH', DATA_HELP)
     k.add_argument('action', metavar='check', choices=('check',), help='The one thing to do with data')
     k.add_argument('path', metavar='PATH', help='The folder: PATH/CLASS/*, or PATH/train/CLASS/* and PATH/test/CLASS/*')
-    k.add_argument('--size', type=int, default=32, metavar='N', help='Height and width at which images are compared, in pixels (default: 32)')
-    k.add_argument('--test-fraction', type=float, default=.2, metavar='X', help='Held out of each class if there is no test folder (default: 0.2)')
+    k.add_argument('--size', type=int, default=32, metavar='N',
+                   help='Height and width at which images are compared, in pixels (default: 32)')
+    k.add_argument('--test-fraction', type=float, default=.2, metavar='X',
+                   help='Held out of each class if there is no test folder (default: 0.2)')
     k.add_argument('--json', action='store_true', help='Print JSON')
     return p
 
@@ -250,7 +290,8 @@ def report(
     path # The run folder
 )->None:
     "Print the averages of a run."
-    print(f"{run_name(m)}, seed {m['seed']}, order {m['order']}, {len(m['phases'])} of {len(m['sizes'])} phases: {path}")
+    done, phases = len(m['phases']), len(m['sizes'])
+    print(f"{run_name(m)}, seed {m['seed']}, order {m['order']}, {done} of {phases} phases: {path}")
     print(f"{'':46}{'head':>10}{'NME':>10}")
     rows = {'average incremental accuracy': 'average_incremental_accuracy',
             '... without the first phase': 'average_incremental_accuracy_without_first',
@@ -276,16 +317,20 @@ def do_train(
 )->int: # Exit code
     "`akr train`"
     given = given_settings(a)
-    how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every, deterministic=a.deterministic,
-               watch=[] if a.log is None else [make('log', a.log)], download=a.download, cache_dir=a.cache_dir)
+    how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
+               deterministic=a.deterministic, watch=[] if a.log is None else [make('log', a.log)],
+               download=a.download, cache_dir=a.cache_dir)
     if a.resume is not None:
         odd = sorted(set(given)-{'data_dir'}) + ['out']*(a.out is not None) + ['config']*(a.config is not None)
-        if odd: raise InputError(f"{named('resume')} goes on with the run's own settings: leave out {', '.join(map(named, odd))}")
+        if odd:
+            words = ', '.join(map(named, odd))
+            raise InputError(f"{named('resume')} goes on with the run's own settings: leave out {words}")
         run = resume(a.resume, data_dir=given.get('data_dir'), **how)
     else:
         auto = given.get('batch') == 'auto'
         if auto: del given['batch']
-        run = train(configure(**given) if a.config is None else settings_from(a.config, given), a.out, auto_batch=auto, **how)
+        cfg = configure(**given) if a.config is None else settings_from(a.config, given)
+        run = train(cfg, a.out, auto_batch=auto, **how)
     if not a.quiet: report(run_metrics(run, run.results()), run.path)
     return 0
 
@@ -294,11 +339,16 @@ def do_compare(
     a # From `make_parser`
 )->int: # Exit code
     "`akr compare`"
-    out, cells = Path(a.out or f'runs/compare-{a.preset}'), plan(a.preset, a.methods, a.schemes, a.orders, a.seeds, **given_settings(a))
-    rows, failed = compare(cells, out, a.device, a.jobs, a.threads, a.dry_run, False if a.quiet else None, a.download, a.cache_dir)
+    out = Path(a.out or f'runs/compare-{a.preset}')
+    cells = plan(a.preset, a.methods, a.schemes, a.orders, a.seeds, **given_settings(a))
+    progress = False if a.quiet else None
+    rows, failed = compare(cells, out, a.device, a.jobs, a.threads, a.dry_run, progress, a.download, a.cache_dir)
     if not a.quiet and (rows or not a.dry_run):
-        print(to_markdown(rows) + f"\n{len(rows)} of {len(cells)} runs are finished; table.md, table.csv, table.json and figures are in {out}")
-    if failed: print('\n  '.join(['These failed, and the same command tries them again:', *(f'{k}: {v}' for k, v in failed.items())]), file=sys.stderr)
+        print(to_markdown(rows) + f"\n{len(rows)} of {len(cells)} runs are finished; "
+              f"table.md, table.csv, table.json and figures are in {out}")
+    if failed:
+        why = [f'{k}: {v}' for k, v in failed.items()]
+        print('\n  '.join(['These failed, and the same command tries them again:', *why]), file=sys.stderr)
     return 1 if failed else 0
 
 # %% ../nbs/90_cli.ipynb #cc7ddaf2
@@ -308,8 +358,8 @@ def do_bench(
     "`akr bench`"
     if a.threads is not None: torch.set_num_threads(at_least(a.threads, 1, named('threads')))
     asked = dict(growth=a.grow, precision=a.settings, process=a.whole, pack=a.pack)
-    how = dict(timing=Timing(a.phases, a.rounds, a.steps, a.workers), also=[k for k, v in asked.items() if v], device=a.device,
-               out=a.out, where=dict(download=a.download, cache_dir=a.cache_dir))
+    how = dict(timing=Timing(a.phases, a.rounds, a.steps, a.workers), also=[k for k, v in asked.items() if v],
+               device=a.device, out=a.out, where=dict(download=a.download, cache_dir=a.cache_dir))
     bench(methods=a.methods, against=a.against, **how, **dict(data='cifar100') | given_settings(a))
     return 0
 
@@ -319,12 +369,16 @@ def do_eval(
 )->int: # Exit code
     "`akr eval`"
     tolerance = getattr(a, 'tolerance', 0.)
-    m, differ = evaluate_run(a.run, a.device, tolerance=tolerance, download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
+    where = dict(download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
+    m, differ = evaluate_run(a.run, a.device, tolerance=tolerance, **where)
     as_json = getattr(a, 'json', False)
     if as_json: print(json.dumps(m, indent=1))
     else: report(m, a.run)
-    if differ: print('These differ from the saved metrics (another machine or device rounds differently, see --tolerance):\n  ' + '\n  '.join(differ), file=sys.stderr)
-    elif not as_json: print('This agrees with metrics.json ' + (f'within {tolerance:g} points.' if tolerance else 'exactly.'))
+    if differ:
+        first = 'These differ from the saved metrics (another machine or device rounds differently, see --tolerance):'
+        print('\n  '.join([first, *differ]), file=sys.stderr)
+    elif not as_json:
+        print('This agrees with metrics.json ' + (f'within {tolerance:g} points.' if tolerance else 'exactly.'))
     return 1 if differ else 0
 
 # %% ../nbs/90_cli.ipynb #47049d69
@@ -332,7 +386,8 @@ def figures(run:Run)->dict: # Name -> `Figure`
     "The pictures of a run."
     m, results = run_metrics(run, run.results()), run.results()
     if not results: raise InputError(f"the run in {str(run.path)!r} has no finished phase yet")
-    seen, name, title = [p['seen'] for p in m['phases']], dict(head='head', nme='NME'), run_name(m).replace('$', r'\$')
+    seen, name = [p['seen'] for p in m['phases']], dict(head='head', nme='NME')
+    title = run_name(m).replace('$', r'\$')
     known = [k for k, v in m['accuracy_matrix'].items() if v]
     figs = dict(accuracy=plot_accuracy({name[k]: (seen, [p['top1'][k] for p in m['phases']]) for k in known}, title),
                 matrix=plot_matrix({name[k]: m['accuracy_matrix'][k] for k in known}))
@@ -351,7 +406,8 @@ def do_plot(
     try:
         to.mkdir(parents=True, exist_ok=True)
         for k, f in figs.items(): f.savefig(to/f'{k}.png')
-    except OSError as e: raise InputError(f"the pictures cannot be written to {str(to)!r}: {e.strerror}") from None
+    except OSError as e:
+        raise InputError(f"the pictures cannot be written to {str(to)!r}: {e.strerror}") from None
     print('\n'.join(str(to/f'{k}.png') for k in figs))
     return 0
 
@@ -364,16 +420,17 @@ def do_predict(
     p, nme, known = predict(a.run, a.images, a.phase, a.device)
     sizes = Run(a.run).info['sizes']
     if len(known) < sum(sizes):
-        print(f"note: the run knows {len(known)} of its {sum(sizes)} classes at this point, and answers with one of these", file=sys.stderr)
-    rows = []
+        print(f"note: the run knows {len(known)} of its {sum(sizes)} classes at this point, "
+              "and answers with one of these", file=sys.stderr)
+    rows:list[dict] = []
     for k, (values, classes) in enumerate(zip(*(t.tolist() for t in p.topk(min(a.top, len(known)), 1)))):
         head = [dict(label=known[c], probability=round(v, 6)) for v, c in zip(values, classes)]
         rows.append(dict(image=a.images[k], head=head, nme=None if nme is None else known[nme[k]]))
     if a.json: print(json.dumps(rows, indent=1))
     else:
         for r in rows:
-            head = ', '.join(f"{printable(h['label'])} {h['probability']:.1%}" for h in r['head'])
-            print(f"{printable(r['image'])}: {head}" + ('' if nme is None else f" (NME: {printable(r['nme'])})"))
+            best = ', '.join(f"{printable(h['label'])} {h['probability']:.1%}" for h in r['head'])
+            print(f"{printable(r['image'])}: {best}" + ('' if nme is None else f" (NME: {printable(r['nme'])})"))
     return 0
 
 # %% ../nbs/90_cli.ipynb #e00bc63c
@@ -395,13 +452,16 @@ def do_paper(
         if not a.load_path: raise InputError("--eval needs --load_path DIR, the folder of a saved run")
         a.run = a.load_path
         return do_eval(a)
-    if a.load_path: raise InputError(f"--load_path goes with --eval; to go on with a run: akr train --resume {a.load_path}")
-    run = train(paper_config(a), a.out or (Path('runs')/a.name if a.name else None), a.device, download=a.download, cache_dir=a.cache_dir)
+    if a.load_path:
+        raise InputError(f"--load_path goes with --eval; to go on with a run: akr train --resume {a.load_path}")
+    out = a.out or (Path('runs')/a.name if a.name else None)
+    run = train(paper_config(a), out, a.device, download=a.download, cache_dir=a.cache_dir)
     report(run_metrics(run, run.results()), run.path)
     return 0
 
 # %% ../nbs/90_cli.ipynb #bed8ebad
-COMMANDS = dict(train=do_train, compare=do_compare, bench=do_bench, eval=do_eval, plot=do_plot, predict=do_predict, data=do_data)
+COMMANDS = dict(train=do_train, compare=do_compare, bench=do_bench, eval=do_eval, plot=do_plot, predict=do_predict,
+                data=do_data)
 
 def is_paper(
     argv:list[str] # The words of the command line
@@ -417,7 +477,8 @@ def run_command(
     "Read the words and do what they say; whatever is wrong is raised."
     load_plugins(argv)
     if is_paper(argv): return do_paper(parse(make_paper_parser(), argv))
-    if argv and argv[0].startswith('-') and argv[0].split('=')[0] not in ('-h', '--help', '--version', '--print-completion'):
+    alone = ('-h', '--help', '--version', '--print-completion')
+    if argv and argv[0].startswith('-') and argv[0].split('=')[0] not in alone:
         raise InputError(f"a command comes first: {', '.join(COMMANDS)} (did you mean akr train {' '.join(argv)}?)")
     a = parse(make_parser(), argv or ['--help'])
     return COMMANDS[a.command](a)
@@ -425,12 +486,13 @@ def run_command(
 # %% ../nbs/90_cli.ipynb #2d5afe19
 def main(
     argv:list|None=None # The words of the command line; None: those of this process
-)->int: # 0: done; 1: a check or the work failed; 2: bad input; 130: stopped
+)->int|str: # 0: done; 1: a check or the work failed; 2: bad input; 130: stopped; a text: last words of a plugin
     "The command `akr`."
     def say(text): # control characters would be obeyed by a terminal
         print(re.sub('[\x00-\x09\x0b-\x1f\x7f-\x9f]', lambda m: repr(m[0])[1:-1], f'akr: {text}'), file=sys.stderr)
     for s in (sys.stdout, sys.stderr): # a name that the terminal cannot write is spelt out
-        with contextlib.suppress(AttributeError, ValueError): s.reconfigure(errors='backslashreplace')
+        with contextlib.suppress(ValueError):
+            if isinstance(s, io.TextIOWrapper): s.reconfigure(errors='backslashreplace')
     try: return run_command(sys.argv[1:] if argv is None else [str(a) for a in argv])
     except SystemExit as e: return e.code or 0 # argparse has said what there is to say
     except InputError as e: say(e.for_command()); return 2

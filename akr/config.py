@@ -27,7 +27,8 @@ SETTINGS = dict(
                 without='all classes split evenly over five phases', theme='what to learn'),
     step=option(None, 'New classes of each later phase', type=int, low=1, without='as many as in the first',
                 theme='what to learn'),
-    scheme=option(None, 'Instead of base and step: tfs:N (from scratch, N even phases) or tfh:N (half first, then N phases)',
+    scheme=option(None, 'Instead of base and step: '
+                        'tfs:N (from scratch, N even phases) or tfh:N (half first, then N phases)',
                   type=str, theme='what to learn'),
     order=option('natural', 'Class order: natural, fgp, lucir, icarl, seed:K, or class numbers like 3,1,2',
                  read=lambda v: ','.join(map(str, v)) if isinstance(v, (list, tuple)) else v, theme='what to learn'),
@@ -38,8 +39,8 @@ SETTINGS = dict(
                     theme='the data'),
     size=option(None, 'Height and width in pixels', type=int, low=1, high=1024,
                 without='as the images are; a folder: 32', theme='the data'),
-    brightness=option(None, 'Training scales the brightness of each image by up to this fraction', type=float, low=0, high=1,
-                      without='63/255; 0 for digits and both kinds of MNIST', theme='the data'),
+    brightness=option(None, 'Training scales the brightness of each image by up to this fraction', type=float,
+                      low=0, high=1, without='63/255; 0 for digits and both kinds of MNIST', theme='the data'),
     classes=option(None, 'Learn only so many classes, the first of the order', type=int, low=1, theme='the data'),
     per_class=option(None, 'Instead of memory: exemplars of each class', type=int, low=0, theme='the memory'),
     quota=option('floor', 'Rounding of memory/classes', choices=ROUNDINGS, own=True, theme='the memory'),
@@ -81,10 +82,11 @@ def every_option()->Iterator[tuple[str, str|None, str|None, Option]]: # setting,
 
 def _refuse(setting:str, chosen:dict)->None:
     "The error for a setting that this run does not have."
-    owners = [(kind, name) for k, kind, name, _ in every_option() if k == setting]
+    owners = [(kind, name) for k, kind, name, _ in every_option() if k == setting and name is not None]
     if not owners:
         close = get_close_matches(setting, [k for k, *_ in every_option()], 1)
-        raise InputError(f"unknown settings: {named(setting)}" + (f" (did you mean {named(close[0])}?)" if close else ''))
+        guess = f" (did you mean {named(close[0])}?)" if close else ''
+        raise InputError(f"unknown settings: {named(setting)}{guess}")
     kind = owners[0][0]
     belongs = ' or '.join(name for _, name in owners)
     raise InputError(f"{named(setting)} has no effect here: it is a setting of {kind} {belongs}, "
@@ -102,9 +104,10 @@ def _later(settings:dict, layer:dict)->dict:
 
 def _room_for_phases(lower:dict, given:dict)->dict:
     "Lower settings without default phases that the given ones leave no room for."
-    if (given.get('classes') or 10**9) < (lower.get('base') or 0): lower = {k: v for k, v in lower.items() if k not in ('base', 'step')}
-    if ('classes' in given or 'base' in given) and 'step' not in given: lower = {k: v for k, v in lower.items() if k != 'step'}
-    return lower
+    gone:set[str] = set()
+    if (given.get('classes') or 10**9) < (lower.get('base') or 0): gone |= {'base', 'step'}
+    if ('classes' in given or 'base' in given) and 'step' not in given: gone |= {'step'}
+    return {k: v for k, v in lower.items() if k not in gone}
 
 def _fewer_epochs(lower:dict, given:dict)->dict:
     "With fewer epochs than usual the usual warm-up shrinks in proportion."
@@ -114,7 +117,8 @@ def _fewer_epochs(lower:dict, given:dict)->dict:
 # %% ../nbs/60_config.ipynb #41c9e164
 def _first(given:dict)->dict: # 'data', 'method', 'recipe', checked
     out = {k: checked(SETTINGS[k], k, given.get(k, SETTINGS[k].default)) for k in ('data', 'method', 'recipe')}
-    if out['recipe'] is not None: one_of(out['recipe'], find('method', out['method']).recipes, f"recipe of {out['method']}")
+    if out['recipe'] is not None:
+        one_of(out['recipe'], find('method', out['method']).recipes, f"recipe of {out['method']}")
     return out
 
 def _made_of(method:str, recipe:str|None)->dict: # Setting -> value
@@ -127,7 +131,9 @@ def _schema(chosen:dict)->dict[str, Option]: # chosen: kind -> name
     out = dict(SETTINGS)
     for kind, name in chosen.items():
         for k, o in options_of(find(kind, name)).items():
-            if k in SETTINGS: raise InputError(f"the option {k!r} of {kind} {name!r} has the name of a setting of every run: choose another")
+            if k in SETTINGS:
+                raise InputError(f"the option {k!r} of {kind} {name!r} has the name of a setting of every run: "
+                                 "choose another")
             out[k] = o
     return out
 
@@ -171,26 +177,31 @@ def settings_of(
 def _go_together(s:SimpleNamespace)->None:
     "An `InputError` for settings of every run that cannot go together."
     if (s.memory is None) == (s.per_class is None):
-        raise InputError(f"give the memory as {named('memory')} (exemplars in all) or as {named('per_class')}, one of the two")
-    if s.step and not s.base: raise InputError(f"{named('step')} {s.step} needs {named('base')}, the classes of the first phase")
+        raise InputError(f"give the memory as {named('memory')} (exemplars in all) or as {named('per_class')}, "
+                         "one of the two")
+    if s.step and not s.base:
+        raise InputError(f"{named('step')} {s.step} needs {named('base')}, the classes of the first phase")
 
 # %% ../nbs/60_config.ipynb #83c00fd7
 class Config:
-    "All that defines a run: `Config(data='digits', method='akr', epochs=40)`. It cannot change; `replace` makes another."
+    "All that defines a run: `Config(data='digits', method='akr', epochs=40)`. It is fixed; `replace` makes another."
     def __init__(self,
         **given:Any # Setting -> value; see the table of all settings
     ):
         vars(self).update(resolve(given))
-    def __setattr__(self, name, value): raise AttributeError(f"settings cannot change: make others by replace({name}={value!r})")
+    def __setattr__(self, name, value):
+        raise AttributeError(f"settings cannot change: make others by replace({name}={value!r})")
     def __delattr__(self, name): raise AttributeError("settings cannot be deleted")
     def __getattr__(self, name:str)->Any:
         owners = [] if name.startswith('_') else [f'{kind} {n}' for k, kind, n, _ in every_option() if k == name]
-        raise AttributeError(f"this run has no setting {name!r}" + (f": it belongs to {' or '.join(owners)}" if owners else ''))
+        whose = f": it belongs to {' or '.join(owners)}" if owners else ''
+        raise AttributeError(f"this run has no setting {name!r}{whose}")
     def __eq__(self, other)->bool: return isinstance(other, Config) and vars(self) == vars(other)
     def __hash__(self)->int: return hash(tuple(sorted(vars(self).items(), key=lambda kv: kv[0])))
     def __repr__(self)->str:
         usual = vars(Config(**{k: v for k, v in vars(self).items() if k in ('data', 'method', 'recipe')}))
-        return f"Config({', '.join(f'{k}={v!r}' for k, v in vars(self).items() if k in ('data', 'method') or usual.get(k) != v)})"
+        shown = {k: v for k, v in vars(self).items() if k in ('data', 'method') or usual.get(k) != v}
+        return f"Config({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
     @property
     def chosen(self)->dict[str, str]: # kind -> name
         "The parts of the run."
@@ -210,10 +221,12 @@ class Config:
         n:int # Classes of the data set
     )->list[int]: # New classes of each phase
         "The phases of the run on a data set of `n` classes."
-        if self.classes and self.classes > n: raise InputError(f"{named('classes')} {self.classes} does not fit: there are {n} classes")
+        if self.classes and self.classes > n:
+            raise InputError(f"{named('classes')} {self.classes} does not fit: there are {n} classes")
         n = self.classes or n
         if self.scheme: return scheme_sizes(self.scheme, n)
-        return phase_sizes(n, self.base, self.step or max(1, min(self.base, n-self.base))) if self.base else tfs(n, min(5, n))
+        if not self.base: return tfs(n, min(5, n))
+        return phase_sizes(n, self.base, self.step or max(1, min(self.base, n-self.base)))
     @property
     def name(self)->str: # METHOD[+BLEND][@RECIPE][:SETTING=VALUE,...]
         "What the run is: its method, and every setting of the method's own that is another."
@@ -231,7 +244,8 @@ class Config:
         d:dict # From `to_dict`, through JSON or not; of akr 0.1, too
     )->'Config':
         "The inverse of `to_dict`."
-        if not isinstance(d, dict) or not all(isinstance(k, str) for k in d): raise InputError(f"settings must be names with values, not {type(d).__name__}")
+        if not isinstance(d, dict) or not all(isinstance(k, str) for k in d):
+            raise InputError(f"settings must be names with values, not {type(d).__name__}")
         return cls(**(_from_01(d) if 'after' in d else d))
 
 def configure(
@@ -264,10 +278,12 @@ def name_of(
 )->str: # METHOD[+BLEND][@RECIPE][:SETTING=VALUE,...]
     "The name of a run: see `Config.name`."
     own = own_settings(c)
-    differ = [k for k, v in own.items() if getattr(c, k) != v and k != 'blend'] + [k for k in also if k not in own and k in vars(c)]
+    differ = [k for k, v in own.items() if getattr(c, k) != v and k != 'blend']
+    differ += [k for k in also if k not in own and k in vars(c)]
     blend = f'+{c.blend}' if c.blend != own['blend'] else ''
     recipe = f'@{c.recipe}' if c.recipe else ''
-    return c.method + blend + recipe + (':' + ','.join(f'{k}={as_text(getattr(c, k))}' for k in differ) if differ else '')
+    pieces = ','.join(f'{k}={as_text(getattr(c, k))}' for k in differ)
+    return c.method + blend + recipe + (f':{pieces}' if differ else '')
 
 # %% ../nbs/60_config.ipynb #9b34589d
 def read_name(
@@ -305,7 +321,8 @@ def _kept(c:Config, given:dict)->dict:
         if gone & {'memory', 'per_class'}: gone |= {'memory', 'per_class'}
         kept = {k: v for k, v in kept.items() if k not in gone}
     parts = {k: v for k, v in given.items() if k in CHOSEN}
-    chosen = _chosen(_later(_made_of(method, recipe), kept) | dict(data=c.data) | {k: v for k, v in given.items() if k == 'data'} | parts | dict(method=method))
+    first = dict(data=given.get('data', c.data))
+    chosen = _chosen(_later(_made_of(method, recipe), kept) | first | parts | dict(method=method))
     schema, before = _schema(chosen), _schema(c.chosen)
     kept = _later({k: v for k, v in kept.items() if k in schema and (k in SETTINGS or schema[k] == before[k])}, given)
     if 'warmup' in kept and 'epochs' in given and 'warmup' not in given:
@@ -322,10 +339,13 @@ def _from_01(d:dict)->dict:
     old = {RENAMED.get(k, k): v for k, v in d.items()}
     m, after = old.get('method', 'akr'), old.pop('after')
     foreign = f"these settings are of akr 0.1, and describe {m} with "
-    if after != _AFTER.get(m, 'none'): raise InputError(f"{foreign}after={after}: this version has it only as {'bic' if after == 'bic' else 'wa' if after == 'align' else 'base'}")
+    if after != _AFTER.get(m, 'none'):
+        now = 'bic' if after == 'bic' else 'wa' if after == 'align' else 'base'
+        raise InputError(f"{foreign}after={after}: this version has it only as {now}")
     made = options_of(find('method', one_of(m, names('method'), 'method')))
     for k, nothing in _BOND.items():
-        if k not in made and old.get(k, nothing) != nothing: raise InputError(f"{foreign}{k}={old[k]}: this version has it only in lucir and mnemonics")
+        if k not in made and old.get(k, nothing) != nothing:
+            raise InputError(f"{foreign}{k}={old[k]}: this version has it only in lucir and mnemonics")
     if old.get('blend') is None: old.pop('blend', None)
     if 'hold_out' in old: old['held_fraction'] = old.pop('hold_out')
     schema = _schema(_chosen(dict(data='digits', method=m) | _made_of(m, None) | old))

@@ -57,11 +57,12 @@ def pick_compile(
     "Is the network to be compiled for training? An `InputError` if it is, and there is no compiler."
     if cfg.compile == 'no': return 'no'
     cpu = device.type == 'cpu'
-    names = [os.environ.get('CXX', 'c++'), 'g++', 'clang++'] if cpu else [os.environ.get('CC', 'cc'), 'gcc', 'clang'] # what PyTorch calls
+    # what PyTorch calls:
+    names = [os.environ.get('CXX', 'c++'), 'g++', 'clang++'] if cpu else [os.environ.get('CC', 'cc'), 'gcc', 'clang']
     compiler = any(map(shutil.which, names))
     if cfg.compile == 'yes' and not compiler:
-        raise InputError(f"{named('compile')} yes needs a {'C++' if cpu else 'C'} compiler, and there is none ({', '.join(names)}): "
-                         f"install one, or use {named('compile')} no")
+        raise InputError(f"{named('compile')} yes needs a {'C++' if cpu else 'C'} compiler, "
+                         f"and there is none ({', '.join(names)}): install one, or use {named('compile')} no")
     if cfg.compile == 'yes': return 'yes'
     c, h, w = stream.data.shape
     of_an_image = getattr(cfg.make('backbone', c), 'work', lambda h, w: h*w/32**2)(h, w)

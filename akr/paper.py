@@ -7,6 +7,7 @@ __all__ = ['PAPER_HELP', 'MODELS', 'PAPER_METHODS', 'PAPER_ORDERS', 'PAPER_PAIRI
 
 # %% ../nbs/89_paper.ipynb #98413b43
 import argparse
+from collections.abc import Callable
 
 from .core import InputError
 from .config import PAPER, Config
@@ -62,20 +63,24 @@ def make_paper_parser()->Parser:
     add_place(p)
     return p
 
-_BLEND = dict(alpha=('alpha', tuple), mp=('pairing', lambda k: PAPER_PAIRINGS[k])) # flag -> setting, how it is read
-_ATTEND = dict(alr=('attention_lr', float), lrds=('attention_schedule', bool), arl=('attention_reg', float), fn=('normalise', bool))
+_Read = dict[str, tuple[str, Callable]] # flag -> setting, how it is read
+_BLEND:_Read = dict(alpha=('alpha', tuple), mp=('pairing', lambda k: PAPER_PAIRINGS[k]))
+_ATTEND:_Read = dict(alr=('attention_lr', float), lrds=('attention_schedule', bool),
+                     arl=('attention_reg', float), fn=('normalise', bool))
 
 def paper_config(
     a:argparse.Namespace # From `make_paper_parser`
 )->Config:
     "What the paper's flags mean here."
     method = MODELS[a.model] if a.model else PAPER_METHODS[a.method or 'attentive_replay']
-    if a.method and PAPER_METHODS[a.method] != method: raise InputError(f"--model {a.model} and --method {a.method} do not go together")
+    if a.method and PAPER_METHODS[a.method] != method:
+        raise InputError(f"--model {a.model} and --method {a.method} do not go together")
     heard = dict(akr=_BLEND | _ATTEND, mixup=_BLEND, base={})[method]
     if deaf := [f for f in _BLEND | _ATTEND if hasattr(a, f) and f not in heard]:
         raise InputError(f"{'--' if deaf[0] == 'alpha' else '-'}{deaf[0]} has no effect with {method}: leave it out")
     blender = {setting: read(getattr(a, flag)) for flag, (setting, read) in heard.items() if hasattr(a, flag)}
     if method == 'akr': blender['warmup'] = a.wp
     return Config(**{**PAPER, **blender, **dict(
-        data=a.data, data_dir=a.data_dir, method=method, depth=int(a.c.removeprefix('resnet')), order=PAPER_ORDERS.get(a.order, a.order),
+        data=a.data, data_dir=a.data_dir, method=method, depth=int(a.c.removeprefix('resnet')),
+        order=PAPER_ORDERS.get(a.order, a.order),
         base=a.init_base, step=a.inc, memory=a.memory, epochs=a.e, milestones=[a.wp+s for s in a.sc], seed=a.seed)})

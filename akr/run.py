@@ -31,7 +31,8 @@ from .cost import pick_compile
 
 # %% ../nbs/80_run.ipynb #63c3c218
 def _digest(d:dict)->str: # Of all but the digest itself; tuples and lists are one in JSON
-    return hashlib.sha256(json.dumps({k: v for k, v in d.items() if k != 'digest'}, sort_keys=True).encode()).hexdigest()
+    text = json.dumps({k: v for k, v in d.items() if k != 'digest'}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 def describe(
     cfg:Config,
@@ -42,10 +43,12 @@ def describe(
     "The content of config.json, with a digest that shows later changes."
     data = stream.data
     d = dict(
-        config=cfg.to_dict(), versions=versions(), parts={k: dict(name=n, **origin(find(k, n))) for k, n in cfg.chosen.items()},
+        config=cfg.to_dict(), versions=versions(),
+        parts={k: dict(name=n, **origin(find(k, n))) for k, n in cfg.chosen.items()},
         machine=dict(
             device=str(device), gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else None,
-            threads=torch.get_num_threads(), precision=str(pick_precision(cfg.precision, device)).removeprefix('torch.'),
+            threads=torch.get_num_threads(),
+            precision=str(pick_precision(cfg.precision, device)).removeprefix('torch.'),
             compile=pick_compile(cfg, stream, device)),
         data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip,
                   brightness=augment.brightness),
@@ -60,7 +63,9 @@ def check_free(
     path = Path(path)
     ours = lambda p: p.name == '.lock' or p.name.startswith('.config.json.') # what a kill left is nothing
     if not path.exists() or (path.is_dir() and all(map(ours, path.iterdir()))): return path
-    if (path/'config.json').exists(): raise InputError(f"the output folder {str(path)!r} is in use: go on with it by {named('resume')} {path}, or choose another folder")
+    if (path/'config.json').exists():
+        raise InputError(f"the output folder {str(path)!r} is in use: "
+                         f"go on with it by {named('resume')} {path}, or choose another folder")
     raise InputError(f"the output folder {str(path)!r} is in use: choose another one")
 
 try: import fcntl
@@ -87,17 +92,20 @@ def check_parts(
     "An `InputError` for a part that is not here, or is another one of the same name. Nothing is imported for it."
     notes = []
     for kind, p in info.get('parts', {}).items():
-        own, loose = p['module'].partition('.')[0] == 'akr', p['module'] == '__main__'
+        top, loose = p['module'].partition('.')[0], p['module'] == '__main__'
         bring = f"bring it by {named('plugin')} {p['module']}, in Python by import"
         if loose: bring = f"it was written in a notebook or program: put it into a .py file, and bring that by {named('plugin')}"
+        what = f"this run has the {kind} {p['name']!r} of the module {p['module']!r}"
         if p['name'] not in names(kind):
-            raise InputError(f"this run has the {kind} {p['name']!r} of the module {p['module']!r}, which is not here: " + ('it was made with another version of akr' if own else bring))
+            why = 'it was made with another version of akr' if top == 'akr' else bring
+            raise InputError(f"{what}, which is not here: {why}")
         here = origin(find(kind, p['name']))
-        if loose and here['module'].partition('.')[0] not in ('__main__', 'akr'):
+        now = here['module'].partition('.')[0]
+        if loose and now not in ('__main__', 'akr'):
             notes.append(f"note: the {kind} {p['name']!r} was written in a notebook or program, and is now that of {here['module']}")
-        elif here['module'].partition('.')[0] != p['module'].partition('.')[0]:
-            raise InputError(f"this run has the {kind} {p['name']!r} of the module {p['module']!r}, and the one here is from {here['module']!r}: {bring}")
-        elif here.get('sha256') != p.get('sha256'): notes.append(f"note: the file of the {kind} {p['name']!r} has changed since the run was started")
+        elif now != top: raise InputError(f"{what}, and the one here is from {here['module']!r}: {bring}")
+        elif here.get('sha256') != p.get('sha256'):
+            notes.append(f"note: the file of the {kind} {p['name']!r} has changed since the run was started")
     return notes
 
 _RESULT = {'phase', 'exemplars', 'images', 'hits', 'seconds', 'images_per_second', 'epochs'} # what result.json holds
@@ -109,7 +117,8 @@ class Run:
         path # The run folder
     ):
         self.path, file = Path(path), Path(path)/'config.json'
-        if not self.path.is_dir(): raise InputError(f"there is no folder {str(path)!r}" + (', it is a file' if self.path.is_file() else ''))
+        if not self.path.is_dir():
+            raise InputError(f"there is no folder {str(path)!r}" + (', it is a file' if self.path.is_file() else ''))
         if not file.is_file():
             saved = "it is a saved classifier, for IncrementalClassifier.load in Python"
             what = saved if (self.path/'classifier.json').is_file() else "it holds no config.json"
@@ -121,29 +130,35 @@ class Run:
             raise InputError(f"{str(file)!r} is damaged, or was changed after the run was started")
         self.notes = check_parts(self.info)
         try: self.cfg = Config.from_dict(self.info['config'])
-        except (TypeError, InputError) as e: raise InputError(f"{str(file)!r} is not the configuration of a run: {e}") from None
-    def __repr__(self): return f"Run({str(self.path)!r}): {self.cfg.name} on {self.cfg.data}, {len(self.results())} of {len(self.info['sizes'])} phases"
+        except (TypeError, InputError) as e:
+            raise InputError(f"{str(file)!r} is not the configuration of a run: {e}") from None
+    def __repr__(self):
+        done, phases = len(self.results()), len(self.info['sizes'])
+        return f"Run({str(self.path)!r}): {self.cfg.name} on {self.cfg.data}, {done} of {phases} phases"
     def results(self)->list[dict]: # One for each finished phase
         "The results of the finished phases."
         out:list[dict] = []
         while (d := phase_dir(self.path, len(out))).exists():
             if bad := damage(d, only=('result.json',)): raise InputError(bad)
             r = load_json(file := d/'result.json')
-            if not isinstance(r, dict) or not _RESULT <= set(r): raise InputError(f"{str(file)!r} is damaged: it is not the result of a phase")
+            if not isinstance(r, dict) or not _RESULT <= set(r):
+                raise InputError(f"{str(file)!r} is damaged: it is not the result of a phase")
             out.append(r)
         for t in range(len(out)+1, len(self.info['sizes'])):
-            if (d := phase_dir(self.path, t)).exists(): raise InputError(f"{str(phase_dir(self.path, len(out)))!r} is missing, though {d.name} is there")
+            if (d := phase_dir(self.path, t)).exists():
+                raise InputError(f"{str(phase_dir(self.path, len(out)))!r} is missing, though {d.name} is there")
         return out
     def augment(self)->Augment:
         "The augmentation and normalisation of the run."
-        d = self.info['data']
-        return Augment(torch.tensor(self.info['mean']), torch.tensor(self.info['std']), d['pad'], d['flip'], d['brightness'])
+        d, mean, std = self.info['data'], torch.tensor(self.info['mean']), torch.tensor(self.info['std'])
+        return Augment(mean, std, d['pad'], d['flip'], d['brightness'])
     def learner(self,
         t:int|None=None, # At the end of this phase, from 0; None: a fresh one
         device:str|torch.device='cpu' # Where it is to compute
     )->Learner:
         "The learner of the run; `auto` means what it meant when the run was started."
-        meant = dict(precision='float32', compile='no') | {k: v for k, v in self.info['machine'].items() if k in ('precision', 'compile')}
+        known = {k: v for k, v in self.info['machine'].items() if k in ('precision', 'compile')}
+        meant = dict(precision='float32', compile='no') | known
         fresh = Learner(self.cfg.replace(**meant), tuple(self.info['data']['shape']), self.augment(), device)
         return fresh if t is None else load_phase(self.path, t, fresh, sum(self.info['sizes'][:t+1]))
     def stream(self,
@@ -155,11 +170,13 @@ class Run:
         "The stream of the run; an `InputError` if the data are not those it was started with."
         c = self.cfg
         if data is None and 'data' not in c.chosen:
-            raise InputError(f"the run in {str(self.path)!r} was trained on images given in Python, called {c.data!r}: give them again as data=")
+            raise InputError(f"the run in {str(self.path)!r} was trained on images given in Python, "
+                             f"called {c.data!r}: give them again as data=")
         own = c.options('data') if 'data' in c.chosen else {}
         ds = load_data(c.data if data is None else data, data_dir or c.data_dir, c.size, **own, **where)
         if ds.fingerprint() != self.info['data']['fingerprint']:
-            raise InputError(f"the data {ds.name!r} have changed since the run in {str(self.path)!r} was started: it can go on with the same images alone")
+            raise InputError(f"the data {ds.name!r} have changed since the run in {str(self.path)!r} was started: "
+                             "it can go on with the same images alone")
         return Stream.of(c, ds.to(device))
     def write_metrics(self)->dict: # What it holds
         "Bring metrics.json up to date with the finished phases."
@@ -221,7 +238,8 @@ def evaluate_run(
         new.append({**r, 'images': e.pop('images'), 'hits': e})
         for k in e:
             if _apart(e[k], r['hits'][k], r['images']) > tolerance:
-                differ.append(f"phase {t+1}, {k}: {sum(e[k] or [])} right, {sum(r['hits'][k] or [])} when it was trained")
+                before = sum(r['hits'][k] or [])
+                differ.append(f"phase {t+1}, {k}: {sum(e[k] or [])} right, {before} when it was trained")
     m, file = run_metrics(run, new), run.path/'metrics.json'
     kept = load_json(file) if file.is_file() else None
     if not differ and (not isinstance(kept, dict) or _figures(kept) != _figures(run_metrics(run, old))):
@@ -233,11 +251,13 @@ def _as_input(run:Run, images)->Tensor: # (b,c,h,w), uint8
     "Image files or a tensor, in the shape that the run takes."
     c, h, w = run.info['data']['shape']
     if not isinstance(images, Tensor):
-        if h != w: raise InputError(f"this run is on images of {h}x{w}: give a tensor, since image files are cut square")
+        if h != w:
+            raise InputError(f"this run is on images of {h}x{w}: give a tensor, since image files are cut square")
         images = decode_all([images] if isinstance(images, (str, Path)) else list(images), h, c)
     if images.dtype != torch.uint8 or tuple(images.shape[1:]) != (c, h, w) or not len(images):
         kind = str(images.dtype).removeprefix('torch.')
-        raise InputError(f"images must be uint8 of shape (b,{c},{h},{w}), at least one, not {kind} {tuple(images.shape)}")
+        raise InputError(f"images must be uint8 of shape (b,{c},{h},{w}), at least one, "
+                         f"not {kind} {tuple(images.shape)}")
     return images
 
 @repeatable()
@@ -247,12 +267,13 @@ def predict(
     images, # Image files, or a uint8 tensor (b,c,h,w) of the run's image size
     phase:int|None=None, # As the run was after this phase, from 1; None: the last finished one
     device:str='auto' # auto, cpu, cuda or cuda:N
-)->tuple[Tensor, Tensor|None, list[str]]: # probabilities (b,n), answers of the nearest mean (b,) or None, class names (n)
+)->tuple[Tensor, Tensor|None, list[str]]: # probabilities (b,n); NME answers (b,), or None; n class names
     "Classify images with a saved run: the head's probabilities (b,n), NME answers (b,) int64 or None, n class names."
     run, place = Run(path), pick_device(device)
     done = len(run.results())
     if not done: raise InputError(f"the run in {str(path)!r} has no finished phase yet")
-    if phase is not None and not 1 <= phase <= done: raise InputError(f"the run in {str(path)!r} has the phases 1 to {done}, no phase {phase}")
+    if phase is not None and not 1 <= phase <= done:
+        raise InputError(f"the run in {str(path)!r} has the phases 1 to {done}, no phase {phase}")
     x, l = _as_input(run, images).to(place), run.learner((phase or done)-1, place)
     logits, nme = l.answers(x)
     return l.loss.probabilities(logits), nme, run.info['class_names'][:l.net.n_classes]
