@@ -174,7 +174,8 @@ def _in_checkout()->bool:
     here = Path.cwd()
     return any((d/'nbs'/'02_parts.ipynb').is_file() for d in (here, *here.parents))
 
-_NOTEBOOK:dict[str, Any] = {} # while a notebook of akr runs: the module that it is the source of, and the parts of that module
+# while a notebook of akr runs: the module that it is the source of, and the parts of that module
+_NOTEBOOK:dict[str, Any] = {}
 
 def notebook_of(
     module:str|None # E.g. 'akr.blend'; None: the notebook has come to its end
@@ -185,7 +186,8 @@ def notebook_of(
     for kind, name, thing in _NOTEBOOK.pop('exported', []): _REGISTER[kind][name] = thing # they come back
     _NOTEBOOK.clear()
     if module is None: return
-    own = [(k, n, thing) for k, things in _REGISTER.items() for n, thing in things.items() if thing.__module__ == module]
+    every = [(k, n, thing) for k, things in _REGISTER.items() for n, thing in things.items()]
+    own = [p for p in every if p[2].__module__ == module]
     for kind, name, _ in own: del _REGISTER[kind][name]
     _NOTEBOOK.update(module=module, exported=own)
 
@@ -200,14 +202,16 @@ def part(
         raise InputError(f"a part's name must be of small letters, digits, - and _, not {name!r}")
     def register(thing):
         if not inspect.isclass(thing): thing._options = dict(options)
-        else: thing.kind, thing.part_name = kind, name
+        else:
+            for attribute, value in (('kind', kind), ('part_name', name)): setattr(thing, attribute, value)
         if thing.__module__ == _NOTEBOOK.get('module'): # what its notebook defines counts
             _NOTEBOOK['exported'].append((kind, name, thing))
             return thing
         old = _REGISTER[kind].get(name)
         if old is not None and (old.__module__, old.__qualname__) != (thing.__module__, thing.__qualname__):
             same = old.__qualname__ == thing.__qualname__
-            if same and thing.__module__ == '__main__' and _top(old) == 'akr' and _in_checkout(): return thing # pages run a notebook in parts
+            if same and thing.__module__ == '__main__' and _top(old) == 'akr' and _in_checkout():
+                return thing # a page of the documentation runs a notebook's exports
             moved = same and old.__module__ == '__main__' and (_top(thing) != 'akr' or _in_checkout())
             if not moved:
                 raise InputError(f"there is a {kind} {name!r} already, from {old.__module__}: choose another name")

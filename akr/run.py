@@ -94,7 +94,9 @@ def check_parts(
     for kind, p in info.get('parts', {}).items():
         top, loose = p['module'].partition('.')[0], p['module'] == '__main__'
         bring = f"bring it by {named('plugin')} {p['module']}, in Python by import"
-        if loose: bring = f"it was written in a notebook or program: put it into a .py file, and bring that by {named('plugin')}"
+        if loose:
+            bring = ("it was written in a notebook or program: "
+                     f"put it into a .py file, and bring that by {named('plugin')}")
         what = f"this run has the {kind} {p['name']!r} of the module {p['module']!r}"
         if p['name'] not in names(kind):
             why = 'it was made with another version of akr' if top == 'akr' else bring
@@ -102,14 +104,14 @@ def check_parts(
         here = origin(find(kind, p['name']))
         now = here['module'].partition('.')[0]
         if loose and now not in ('__main__', 'akr'):
-            notes.append(f"note: the {kind} {p['name']!r} was written in a notebook or program, and is now that of {here['module']}")
+            notes.append(f"note: the {kind} {p['name']!r} was written in a notebook or program, "
+                         f"and is now that of {here['module']}")
         elif now != top: raise InputError(f"{what}, and the one here is from {here['module']!r}: {bring}")
         elif here.get('sha256') != p.get('sha256'):
             notes.append(f"note: the file of the {kind} {p['name']!r} has changed since the run was started")
     return notes
 
 _RESULT = {'phase', 'exemplars', 'images', 'hits', 'seconds', 'images_per_second', 'epochs'} # what result.json holds
-_NAMED = ('digits', 'folder') # data that a run finds again by their name alone
 
 class Run:
     "A run on disk: config.json, metrics.json and a folder for each finished phase."
