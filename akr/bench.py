@@ -718,7 +718,7 @@ def bench(
     place, where = pick_device(device), where or {}
     runs = {m: configure(data.name if isinstance(data, Dataset) else data, m, **given) for m in methods}
     cfg = runs[methods[-1]]
-    own = cfg.options('data') if 'data' in cfg.chosen else {}
+    own = cfg.options('data')
     ds = load_data(data, cfg.data_dir, cfg.size, **own, **where).to(place)
     name = ds.name.partition(':')[0] # whose folder it was is of no use to others
     result:dict[str, Any] = dict(data=name, versions=versions(), settings=asdict(timing), machine=_machine(place),

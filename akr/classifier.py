@@ -25,7 +25,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from .core import InputError, at_least, load_json, one_of, pick_device, save_json, versions
-from .parts import checked, find, origin
+from .parts import checked
 from .data import as_images, as_labels
 from .images import decode_all
 from .stream import Phase
@@ -37,7 +37,7 @@ from .config import RENAMED, SETTINGS, Config
 from .learner import Learner
 from .store import MANIFEST, damage, save_folder
 from .checkpoint import read_learner, write_learner
-from .run import check_parts
+from .run import check_parts, parts_of
 
 # %% ../nbs/82_classifier.ipynb #367c526e
 def _as_pil(x)->Image.Image:
@@ -284,7 +284,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
         "Save everything: network, attention module, exemplars, labels and parameters."
         s = self._learnt()
         l, a, labels = s['learner_'], s['learner_'].augment, s['classes_']
-        parts = {k: dict(name=n, **origin(find(k, n))) for k, n in l.cfg.chosen.items()}
+        parts = parts_of(l.cfg)
         info = dict(kind=FOLDER_HOLDS, params=self.get_params(), learnt_with=s['learnt_with_'], classes=labels.tolist(),
                     strings=labels.dtype.kind == 'U', config=l.cfg.to_dict(), parts=parts, history=s['history_'],
                     mean=a.mean.flatten().tolist(), std=a.std.flatten().tolist(), pad=a.pad, brightness=a.brightness,

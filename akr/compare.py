@@ -158,7 +158,7 @@ class Where:
     cache_dir:str|None=None # Where a folder's decoded images are kept
 
 def _load(cfg:Config, where:Where, dry_run:bool, say)->Dataset:
-    own = cfg.options('data') if 'data' in cfg.chosen else {}
+    own = cfg.options('data')
     try: return load_data(cfg.data, cfg.data_dir, cfg.size, where.download, cache_dir=where.cache_dir, **own)
     except InputError:
         noise = pretend(cfg.data, cfg.size) if dry_run and 'data' in cfg.chosen else None

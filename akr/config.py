@@ -209,7 +209,8 @@ class Config:
     def options(self,
         kind:str # One of `akr.parts.KINDS`
     )->dict: # Setting -> value
-        "The settings that belong to the run's part of a kind."
+        "The settings of the run's part of a kind; none for data that are given in Python, which no part makes."
+        if kind not in self.chosen: return {}
         return {k: getattr(self, k) for k in options_of(find(kind, self.chosen[kind]))}
     def make(self,
         kind:str, # One of `akr.parts.KINDS`

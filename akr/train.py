@@ -269,7 +269,7 @@ def train(
     cfg = whole_paths(cfg)
     if out is not None and not str(out): raise InputError("the output folder must have a name, not ''")
     folder = check_free(free_folder(cfg) if out is None else out)
-    own = cfg.options('data') if 'data' in cfg.chosen else {}
+    own = cfg.options('data')
     ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cache_dir=cache_dir, **own)
     stream = Stream.of(cfg, ds.to(place))
     check_memory(cfg, stream.sizes)
