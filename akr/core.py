@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'named', 'printable', 'InputError', 'one_of', 'at_least', 'pick_device', 'pick_precision', 'wait_for',
-           'generator', 'repeatable', 'ask_cublas', 'write_atomic', 'save_json', 'load_json', 'save_tensors',
+           'generator', 'repeatable', 'ask_cublas', 'write_atomic', 'at_home', 'save_json', 'load_json', 'save_tensors',
            'load_tensors', 'versions']
 
 # %% ../nbs/00_core.ipynb #244cb9a4
@@ -172,6 +172,20 @@ def write_atomic(
         Path(tmp).unlink(missing_ok=True)
         raise
     return path
+
+# %% ../nbs/00_core.ipynb #f754869b
+def at_home(
+    path, # A path as it was given
+    what:str # What it stands for, as the message should call it
+)->Path: # It need not exist
+    "A path with a leading ~ or ~name replaced by that home folder; an `InputError` if there is none."
+    text = os.fsdecode(path)
+    there = os.path.expanduser(text)
+    if there.startswith('~') and not os.path.lexists(text): # a folder may be called so
+        user = text[1:].split('/')[0]
+        why = f"there is no user {user!r} here" if user else "no home folder is known here ($HOME is not set)"
+        raise InputError(f"{what} cannot be {text!r}: {why}; give the path without ~")
+    return Path(there)
 
 # %% ../nbs/00_core.ipynb #ee6b0c02
 def _as_json(v):
