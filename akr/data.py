@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .core import InputError, at_home, at_least, generator, named
+from .core import InputError, at_home, at_least, generator, named, printable
 from .parts import Part, find, names, options_of, part
 
 # %% ../nbs/10_data.ipynb #a9cab8b1
@@ -62,7 +62,7 @@ class Dataset:
 
     def __repr__(self)->str:
         c, h, w = self.shape
-        return (f"Dataset {self.name}: {len(self.x_train)} training and {len(self.x_test)} test images, "
+        return (f"Dataset {printable(self.name)}: {len(self.x_train)} training and {len(self.x_test)} test images, "
                 f"{c}x{h}x{w}, {len(self.classes)} classes")
 
 # %% ../nbs/10_data.ipynb #5b64a0a9

@@ -27,7 +27,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 from torch import Tensor
 
-from .core import InputError, printable
+from .core import InputError, printable, regular
 from .data import check_space, free_memory
 
 # %% ../nbs/12_images.ipynb #931030b6
@@ -148,9 +148,8 @@ def content(
             raise InputError(f"it has {state.st_size:,} bytes, and the limit is {FILE_BYTES:,}: make it smaller")
         return state.st_size
     size_of(os.stat(path)) # a device is not even opened
-    fd = os.open(path, os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0) | getattr(os, 'O_CLOEXEC', 0))
-    with os.fdopen(fd, 'rb') as f:
-        n = size_of(os.fstat(fd)) # what was opened may be something else
+    with regular(path) as f: # a pipe that has come into its place is not waited for
+        n = size_of(os.fstat(f.fileno()))
         with _FILES.take(n): yield f.read(n)
 
 # %% ../nbs/12_images.ipynb #d9e6002d
