@@ -283,7 +283,7 @@ def payloads():
     ico = b'\0\0\1\0\1\0' + struct.pack('<BBBBHHII', 0, 0, 0, 0, 1, 32, len(bomb), 22) + bomb
     return dict(
         eps=eps, eps_endless=endless, eps_dos=b'\xc5\xd0\xd3\xc6' + struct.pack('<II', 32, len(eps)) + bytes(20) + eps, eps_late=b'\n\n' + eps, ps=b'%!\n(ran) print showpage\n', pdf=b'%PDF-1.4\n1 0 obj<</OpenAction<</S/Launch/F(gs)>>>>endobj\n%%EOF\n',
-        iptc_eps=iptc(eps), iptc_endless=iptc(endless), iptc_colour=iptc(eps, 3, 1), iptc_iptc=iptc(iptc(eps)), iptc_large=iptc(eps + bytes(1 << 16)), iptc_bomb=iptc(flat_png(13_000, 13_000, 8, 0)), iptc_jpeg=iptc(jpeg),
+        iptc_eps=iptc(eps), iptc_endless=iptc(endless), iptc_colour=iptc(eps, 3, 1), iptc_iptc=iptc(iptc(eps)), iptc_large=iptc(eps + bytes(1 << 16)), iptc_jpeg=iptc(jpeg),
         jpeg_app13=app13, tiff_iptc=grey_tiff(4, 4, bytes(16) + iptc(eps), (33723, 1016)), xpm=xpm, xbm=b'#define a_width 60000\n#define a_height 60000\nstatic char a_bits[] = {\n0x00};\n', ico_bomb=ico, svg=b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
         grib=b'GRIB' + bytes(3) + b'\1' + bytes(40), bufr=b'BUFR' + bytes(40), hdf5=b'\x89HDF\r\n\x1a\n' + bytes(40), wmf=b'\xd7\xcd\xc6\x9a\0\0' + bytes(60), fpx=b'\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1' + bytes(600), mpeg=b'\0\0\1\xb3' + b'\xff'*40, msp=b'DanM' + b'\xff'*60, psd=b'8BPS\0\1' + bytes(6) + struct.pack('>HIIHH', 3, 30_000, 30_000, 8, 3) + bytes(40),
         pickle=b'\x80\x04cposix\nsystem\n(X\x02\0\0\0gstR.', zip=b'PK\3\4' + bytes(60), html=b'<html><script>gs</script>', shell=b'#!/bin/sh\ngs\n', lfs=b'version https://git-lfs.github.com/spec/v1\n')
@@ -315,6 +315,7 @@ def claims():
 def bombs():
     "Files that keep what they claim: small on the disk, as large in memory as the limits allow, or larger."
     out = {f'flat_{w}_{bits}_{kind}.png': flat_png(w, w, bits, kind) for w, bits, kind in ((9_400, 8, 0), (9_400, 1, 0), (8_190, 8, 6), (8_190, 8, 2), (8_190, 8, 4), (5_700, 16, 6), (8_000, 16, 0), (13_000, 8, 0))}
+    out['iptc.jpg'] = iptc(flat_png(13_000, 13_000, 8, 0))
     out['hole.png'] = flat_png(9_000, 9_000, 8, 3, chunk(b'PLTE', bytes(6)), chunk(b'tRNS', b'\0'))
     out['text.png'] = png(4, 4, 8, 0, bytes(20), *[chunk(b'zTXt', b'k%d\0\0' % k + zlib.compress(bytes(1 << 20), 9)) for k in range(100)])
     out['profile.png'] = png(4, 4, 8, 0, bytes(20), chunk(b'iCCP', b'p\0\0' + zlib.compress(bytes(1 << 30), 9)))
@@ -384,7 +385,7 @@ def special():
     return out
 
 def odd_images(large):
-    "All of them, with the bombs in `large`: name -> bytes, or a function that makes the thing."
+    "All of them, with the bombs in `large`: name -> bytes, a file to copy, or a function that makes the thing."
     out, other = {}, {}
     Image.init()
     for kind in sorted(Image.SAVE):
@@ -393,11 +394,21 @@ def odd_images(large):
             except (OSError, ValueError, KeyError): pass # not this mode; four formats can be written by helpers alone
     suffixes = sorted(s[1:] for s in SUFFIXES)
     out |= {f'{kind.lower()}.{s}': data for kind, data in other.items() for s in suffixes}
-    out |= {f'{name}.{s}': data for name, data in payloads().items() for s in suffixes}
+    out |= {f'{name}.{s}': data for name, data in payloads().items() for s in SUFFIX[:3]}
     out |= claims() | large | oddities() | cut()
     out |= {f'{name}.{s}': make for name, make in special().items() for s in ('jpg', 'tif')}
     out |= {f'{name}.png': flat_png(4, 4, 8, 0) for name in ('a\nb', 'a\x1b]0;owned\x07', 'a\u202eb', '$x$', "a'b", '-rf', 'a'*250)}
     return out
+
+def apart(make, folder):
+    "What `make()` gives, written to files by a process of its own, whose memory goes with it: name -> file."
+    folder.mkdir()
+    if not (pid := os.fork()):
+        try:
+            for name, data in make().items(): (folder/name).write_bytes(data)
+        finally: os._exit(0)
+    os.waitpid(pid, 0)
+    return {f.name: f for f in sorted(folder.iterdir())}
 
 def look_at(box, threads=0):
     "What `akr data check` says of a folder, in a process of its own: what came out, its words, seconds, bytes of memory."
@@ -441,9 +452,9 @@ def images_drill(here):
         ran.unlink(missing_ok=True)
         with contextlib.suppress(Exception): Image.open(io.BytesIO(data)).load()
         return ran.exists()
-    trapped = [name for name, data in payloads().items() if name != 'iptc_bomb' and alone(data)]
+    trapped = [name for name, data in payloads().items() if alone(data)]
     ran.unlink(missing_ok=True)
-    box, good = here/'box', flat_png(8, 8, 8, 0)
+    large, box, good = apart(bombs, here/'bombs'), here/'box', flat_png(8, 8, 8, 0)
     count, wrong, most, slowest, programs, over, hangs, tracebacks = dict(read=0, refused=0), [], 0, 0., 0, 0, 0, 0
     def tried(name, threads=0):
         nonlocal most, slowest, programs, over, hangs, tracebacks
@@ -456,22 +467,22 @@ def images_drill(here):
         else: tracebacks += 1; wrong.append(f'{name!r}: {said[:200]}')
         ran.unlink(missing_ok=True)
         return memory
-    large = bombs()
     images = odd_images(large)
     for name, what in images.items():
         for c in 'ab':
             (box/c).mkdir(parents=True)
             for k in range(2): (box/c/f'good{k}.png').write_bytes(good)
         if callable(what): what(box/'a'/name)
+        elif isinstance(what, Path): os.link(what, box/'a'/name)
         else: (box/'a'/name).write_bytes(what)
         tried(name)
         shutil.rmtree(box)
     one_by_one = dict(count)
     for c in 'ab':
         (box/c).mkdir(parents=True)
-        for n, d in large.items(): (box/c/n).write_bytes(d)
+        for n, f in large.items(): os.link(f, box/c/n)
     memory = tried('all bombs at once', 16)
-    return dict(images=len(images), bytes_of_the_largest=max(len(d) for d in images.values() if not callable(d)), **one_by_one, programs=programs, over_1_gib=over, hangs=hangs, tracebacks=tracebacks, most_memory_gib=round(most/2**30, 2), bombs_at_once=2*len(large), their_memory_gib=round(memory/2**30, 2), slowest_seconds=round(slowest, 2), pillow_alone_runs_a_program=len(trapped), wrong=wrong)
+    return dict(images=len(images), **one_by_one, programs=programs, over_1_gib=over, hangs=hangs, tracebacks=tracebacks, most_memory_gib=round(most/2**30, 2), bombs_at_once=2*len(large), their_memory_gib=round(memory/2**30, 2), slowest_seconds=round(slowest, 2), pillow_alone_runs_a_program=len(trapped), wrong=wrong)
 
 # ----
 
