@@ -115,7 +115,7 @@ def passes_per_second(
     run.train(1) # the first one is slower
     return rate(run)
 
-# %% ../nbs/78_cost.ipynb #7f7c575b
+# %% ../nbs/78_cost.ipynb #aa432e0c
 PAYS = .8 # more threads are taken if they need at most this part of the time
 
 def fewest_that_pay(
@@ -137,7 +137,7 @@ def use_threads(
     try: yield
     finally: torch.set_num_threads(before)
 
-# %% ../nbs/78_cost.ipynb #b0af375b
+# %% ../nbs/78_cost.ipynb #50f2e742
 def counts_up_to(
     most:int # 1 or more
 )->list[int]: # E.g. [1, 2, 4, 6] for 6
@@ -148,10 +148,11 @@ def time_threads(
     cfg:Config,
     stream:Stream, # Of that configuration, on the CPU
     counts:list[int], # Threads, fewest first
-    seconds:float=1.5 # For all of them together, once each has had its first two steps
+    seconds:float=1. # For all of them together, once each has had its first step
 )->dict[int, float]: # Threads -> seconds per training step
     "Time training steps of the first phase with each number of threads, by turns."
-    run, spent, steps = Steps(cfg, stream), dict.fromkeys(counts, 0.), dict.fromkeys(counts, 0)
+    run = Steps(cfg.replace(batch=min(cfg.batch, 32)), stream) # few images will do
+    spent, steps = dict.fromkeys(counts, 0.), dict.fromkeys(counts, 0)
     run.begin()
     for n in counts:
         with use_threads(n): run.train(1) # the first one is slower
