@@ -30,6 +30,7 @@ from .data import as_images, as_labels
 from .images import decode_all
 from .stream import Phase
 from .augment import Augment, channel_stats
+from .vision import reading_back
 from .memory import class_means
 from .loss import Loss
 from .method import Method
@@ -315,7 +316,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"{str(path)!r} was saved by akr {(info.get('versions') or {}).get('akr')}, "
                              f"and this is {versions()['akr']}, which does not understand it: {e}") from None
         if device: self.device = device
-        l = Learner(cfg, (3, cfg.size, cfg.size), augment, pick_device(self.device))
+        with reading_back(): l = Learner(cfg, (3, cfg.size, cfg.size), augment, pick_device(self.device))
         return self._take(read_learner(path, l, len(classes), exemplars), classes, history, learnt)
 
     def module(self)->Answer: # On the CPU, in evaluation mode
