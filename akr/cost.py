@@ -18,6 +18,7 @@ import torch
 from .core import InputError, generator, named, repeatable
 from .stream import Stream
 from .augment import batches
+from .vision import reading_back
 from .memory import quota
 from .config import Config
 from .learner import Learner
@@ -68,7 +69,8 @@ def pick_compile(
                          f"and there is none ({', '.join(names)}): install one, or use {named('compile')} no")
     if cfg.compile == 'yes': return 'yes'
     c, h, w = stream.data.shape
-    of_an_image = getattr(cfg.make('backbone', c), 'work', lambda h, w: h*w/32**2)(h, w)
+    with reading_back(): backbone = cfg.make('backbone', c) # its weights do not matter here
+    of_an_image = getattr(backbone, 'work', lambda h, w: h*w/32**2)(h, w)
     return 'yes' if compiler and cpu and sum(images_to_do(cfg, stream))*of_an_image >= ENOUGH else 'no'
 
 # %% ../nbs/78_cost.ipynb #425cd791

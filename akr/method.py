@@ -52,7 +52,12 @@ class Method(Part):
         "The optimiser of the network, with the peak learning rate."
         c = l.cfg
         fused = True if l.device.type == 'cuda' else None # on two CPU cores the fused one is no faster
-        return torch.optim.SGD(l.net.parameters(), c.lr, momentum=c.momentum, weight_decay=c.weight_decay, fused=fused)
+        share = getattr(getattr(l.net, 'backbone', None), 'backbone_lr', 1.) # see akr.vision
+        body = list(l.net.backbone.parameters()) if share != 1 else []
+        own = {id(p) for p in body}
+        rest = [p for p in l.net.parameters() if id(p) not in own]
+        groups = [dict(params=body, lr=c.lr*share)]*bool(body) + [dict(params=rest)]
+        return torch.optim.SGD(groups, c.lr, momentum=c.momentum, weight_decay=c.weight_decay, fused=fused)
     def learn(self,
         l, # The `Learner`
         p, # The `Training`

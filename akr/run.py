@@ -22,6 +22,7 @@ from .data import Dataset, load_data
 from .images import decode_all
 from .stream import Stream
 from .augment import Augment
+from .vision import reading_back, wanted_pixels
 from .metrics import per_class, summary, top1
 from .config import Config
 from .learner import Learner
@@ -48,6 +49,7 @@ def describe(
 )->dict:
     "The content of config.json, with a digest that shows later changes."
     data = stream.data
+    mean, std = wanted_pixels(cfg, data.shape[0]) or (augment.mean, augment.std)
     d = dict(
         config=cfg.to_dict(), versions=versions(),
         parts=parts_of(cfg),
@@ -58,7 +60,7 @@ def describe(
             compile=pick_compile(cfg, stream, device)),
         data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip,
                   brightness=augment.brightness),
-        mean=augment.mean.flatten().tolist(), std=augment.std.flatten().tolist(),
+        mean=mean.flatten().tolist(), std=std.flatten().tolist(),
         order=stream.order, sizes=stream.sizes, class_names=stream.class_names)
     return dict(d, digest=_digest(d))
 
@@ -104,7 +106,7 @@ def check_parts(
             bring = ("it was written in a notebook or program: "
                      f"put it into a .py file, and bring that by {named('plugin')}")
         what = f"this run has the {kind} {p['name']!r} of the module {p['module']!r}"
-        if p['name'] not in names(kind):
+        if p['name'].partition(':')[0] not in names(kind):
             why = 'it was made with another version of akr' if top == 'akr' else bring
             raise InputError(f"{what}, which is not here: {why}")
         here = origin(find(kind, p['name']))
@@ -167,8 +169,10 @@ class Run:
         "The learner of the run; `auto` means what it meant when the run was started."
         known = {k: v for k, v in self.info['machine'].items() if k in ('precision', 'compile')}
         meant = dict(precision='float32', compile='no') | known
-        fresh = Learner(self.cfg.replace(**meant), tuple(self.info['data']['shape']), self.augment(), device)
-        return fresh if t is None else load_phase(self.path, t, fresh, sum(self.info['sizes'][:t+1]))
+        def made(): return Learner(self.cfg.replace(**meant), tuple(self.info['data']['shape']), self.augment(), device)
+        if t is None: return made()
+        with reading_back(): fresh = made() # its weights are those of the folder
+        return load_phase(self.path, t, fresh, sum(self.info['sizes'][:t+1]))
     def stream(self,
         device:str|torch.device='cpu', # Where the images are to be
         data:Dataset|None=None, # The images again, if they were given in Python
