@@ -28,6 +28,7 @@ class Blend:
     y2:Tensor # Labels of their partners (b,), int64
     a:Tensor # Weights of the first images (b,), float32 in [0,1]
     shift:Tensor|None=None # What attention adds to the log-odds of the weights (b,); None without attention
+    ahead:Tensor|None=None # A loss of the blender's own (scalar), if the training loss does not teach it
     def targets(self,
         n:int # Number of classes
     )->Tensor: # (b,n), float32; rows sum to 1
