@@ -39,7 +39,8 @@ AKR = '--method akr --warmup {warmup}'
 VARIANTS = dict(mixup='--method mixup', akr=AKR, base=BASE,
                 standardised=f'{AKR} --blend standardised', lookahead=f'{AKR} --blend lookahead --attention-lr 1e-3',
                 measured=f'{AKR} --blend measured', changed=f'{AKR} --blend changed', stayed=f'{AKR} --blend changed --strength -1',
-                labels=f'{AKR} --blend labels', picked=f'{AKR} --blend picked')
+                labels=f'{AKR} --blend labels', picked=f'{AKR} --blend picked',
+                balanced='--method mixup --loss balanced', balanced_measured=f'{AKR} --blend measured --loss balanced', balanced_akr=f'{AKR} --loss balanced')
 ALONE = {'base'} # their first phase is another one
 
 class Exemplars(Attended):
