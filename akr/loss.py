@@ -126,14 +126,25 @@ class Sigmoid(ReplayLoss):
     "Sigmoid binary cross-entropy of (b,n) logits, class by class (iCaRL's released code)."
     weighting:str = option('sum', choices=('sum', 'ratio', 'replace'), theme='the loss',
         help="Distillation is added (sum), weighted by old/all classes (ratio), or replaces old labels (replace)")
+    columns:int|None = option(None, 'Classes that the mean over classes divides by', type=int, low=1,
+                              without='those seen so far', theme='the loss')
+    again:Tensor|None = None # old classes with new images in this phase (k,), int64
+    def start(self, learner:Any, training:Any)->None:
+        "See which old classes bring new images: their labels are learnt with `replace`, too."
+        p = training.phase
+        self.again = torch.unique(p.y[p.y < p.n_old])
     def terms(self, z:Tensor, blend:Blend, before:Tensor)->tuple[Tensor, Tensor|None]:
         n, old, q = z.shape[1], before.shape[1], before.sigmoid()
-        fixed = old if self.weighting == 'replace' else 0 # columns that learn previous answers instead of labels
-        c = binary(z, torch.cat([q[:, :fixed], blend.targets(n)[:, fixed:]], 1))
+        replaces = old > 0 and self.weighting == 'replace'
+        fixed = torch.arange(n, device=z.device) < old*replaces # (n,): columns that learn previous answers
+        if self.again is not None: fixed = fixed.index_fill(0, self.again, False)
+        c = binary(z, torch.where(fixed, F.pad(q, (0, n-old)), blend.targets(n)))
         if self.entropy_free:
-            mixed = (blend.y >= fixed).float() + (blend.y2 >= fixed) # (b,): columns with a mixed label
+            mixed = (~fixed[blend.y]).float() + ~fixed[blend.y2] # (b,): columns with a mixed label
             c = c - (label_entropy(blend)*mixed).mean()/n
-        return c, binary(z[:, :old], q) if old and not fixed else None
+        d = binary(z[:, :old], q) if old and not replaces else None
+        if self.columns: c, d = c*n/self.columns, None if d is None else d*old/self.columns
+        return c, d
     def probabilities(self, logits:Tensor)->Tensor: return F.normalize(logits.sigmoid(), p=1)
 
 # %% ../nbs/50_loss.ipynb #309d78ac
