@@ -149,6 +149,7 @@ def resolve(
     given:dict # Setting -> value
 )->dict: # The same for all settings that the run has, checked
     "The settings of a run from what is given."
+    given = {k: checked(SETTINGS[k], k, v) if k in SETTINGS else v for k, v in given.items()}
     _both(given)
     first = _first(given)
     made = _made_of(first['method'], first['recipe'])

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from .core import InputError
 from .config import PAPER, Config
 from .method import Akr
-from .options import Parser, add_place
+from .command import Parser, add_place
 
 # %% ../nbs/89_paper.ipynb #2e969f87
 PAPER_HELP = """The paper's own flags are understood as they stand (python -m akr --c resnet32 --model ...):

@@ -387,19 +387,24 @@ def set_aside(
     return path.with_name(new)
 
 # %% ../nbs/75_store.ipynb #01bc8590
+_HUP = getattr(signal, 'SIGHUP', None) # Windows has none
+
 class Stop:
-    "In `with Stop(say) as stop:` the first Ctrl-C or SIGTERM sets `stop.asked`, the second raises `KeyboardInterrupt`."
+    "In `with Stop(say) as stop:` the first Ctrl-C, SIGTERM or SIGHUP sets `stop.asked`, then Ctrl-C stops at once."
     def __init__(self,
         say=print # Told once what will happen
     ):
         self.say, self.asked, self._before = say, False, {}
     def _on(self, number, frame)->None:
+        if self.asked and number == _HUP: return # the shell sends one, and the system another
         if self.asked: raise KeyboardInterrupt
         self.asked = True
         self.say('stopping after this epoch; Ctrl-C once more stops at once')
     def __enter__(self)->'Stop':
         if threading.current_thread() is threading.main_thread():
-            self._before = {s: signal.signal(s, self._on) for s in (signal.SIGINT, signal.SIGTERM)}
+            ignored = _HUP is None or signal.getsignal(_HUP) is signal.SIG_IGN # by nohup
+            heard = (signal.SIGINT, signal.SIGTERM, *([] if ignored else [_HUP]))
+            self._before = {s: signal.signal(s, self._on) for s in heard}
         return self
     def __exit__(self, *exc)->None:
         for s, handler in self._before.items(): signal.signal(s, handler)
