@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from .core import InputError, at_least, load_json, one_of, pick_device, save_json, versions
+from .core import InputError, at_least, load_json, one_of, pick_device, versions
 from .parts import checked
 from .data import as_images, as_labels
 from .images import decode_all
@@ -35,7 +35,7 @@ from .loss import Loss
 from .method import Method
 from .config import RENAMED, SETTINGS, Config
 from .learner import Learner
-from .store import MANIFEST, damage, save_folder
+from .store import MANIFEST, Folder, damage, save_folder
 from .checkpoint import read_learner, write_learner
 from .run import check_parts, parts_of
 
@@ -165,7 +165,7 @@ def _check_replaceable(path:Path)->None:
 
 def replace_folder(
     path, # The folder; what a `save` wrote there before is replaced
-    write:Callable[[Path], None] # Writes into an empty folder
+    write:Callable[[Folder], Any] # Writes into an empty folder by its methods
 )->Path: # The folder, links followed
     "Write a folder beside its place, then put it there: at every moment the old one or the new one is whole."
     path = _settled(path)
@@ -291,7 +291,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
                     exemplars=len(l.memory), versions=versions())
         def write(d):
             write_learner(d, l)
-            save_json(d/'classifier.json', info)
+            d.write_json('classifier.json', info)
         return replace_folder(path, write)
 
     @classmethod
@@ -316,7 +316,8 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
                              f"and this is {versions()['akr']}, which does not understand it: {e}") from None
         if device: self.device = device
         l = Learner(cfg, (3, cfg.size, cfg.size), augment, pick_device(self.device))
-        return self._take(read_learner(path, l, len(classes), exemplars), classes, history, learnt)
+        with Folder(path, sealed=True) as d: l = read_learner(d, l, len(classes), exemplars)
+        return self._take(l, classes, history, learnt)
 
     def module(self)->Answer: # On the CPU, in evaluation mode
         "The trained classifier as a PyTorch module, for `torch.export` and the like."
