@@ -35,7 +35,7 @@ from tqdm.auto import tqdm
 
 from .core import (InputError, alike, at_least, generator, one_of, pick_device, pick_precision, versions,
                       write_atomic)
-from .parts import KINDS, checked
+from .parts import checked
 from .data import MAX_SIZE, as_images, as_labels
 from .images import decode_all
 from .stream import Phase
@@ -170,7 +170,7 @@ class Answer(nn.Module):
         # the nearest of unit vectors is the one with the largest cosine
         return (SHARPNESS*F.normalize(out.features)@self.means.T).softmax(1)
 
-# %% ../nbs/82_classifier.ipynb #4adb3cc7
+# %% ../nbs/82_classifier.ipynb #912afa97
 @contextmanager
 def usual_mode(
     device:str|torch.device # Where will be computed
@@ -375,7 +375,7 @@ def read_folder(
             raise InputError(f"{str(path)!r} is not a saved classifier: there is no such folder")
         return once()
 
-# %% ../nbs/82_classifier.ipynb #a867bb1e
+# %% ../nbs/82_classifier.ipynb #6b35a9cf
 NAME, CLASSES = 1000, 100_000 # the longest name of a class, in characters; the most classes
 KEPT_EPOCHS = 10_000 # of the latest calls: so many of the history are saved
 
@@ -400,7 +400,7 @@ CLASSIFIER = dict( # what classifier.json holds
     properties=dict(
         params=_PARAMS, learnt_with=_PARAMS, classes=dict(_LABELS, minItems=1), strings=dict(type='boolean'),
         config=dict(type='object'), history=dict(type='array', minItems=1, items=_CALL),
-        parts=dict(type='object', propertyNames=dict(enum=list(KINDS)), additionalProperties=_PART),
+        parts=dict(type='object', additionalProperties=_PART),
         mean=dict(_PIXEL, items=dict(type='number', minimum=0, maximum=1)),
         std=dict(_PIXEL, items=dict(type='number', minimum=1e-6, maximum=1)),
         pad=dict(type='integer', minimum=0, maximum=MAX_SIZE), brightness=dict(type='number', minimum=0, maximum=1),
@@ -450,7 +450,7 @@ def check_room(
             raise InputError(f"{file!r} does not fit: its settings describe a network of "
                              f"{least:,} bytes, and the file has {held[0] if held else 0:,}")
 
-# %% ../nbs/82_classifier.ipynb #71341965
+# %% ../nbs/82_classifier.ipynb #96045999
 PATIENCE = 5. # seconds after which a bar is shown, if nobody said anything
 
 def _past(history:list[dict])->list[dict]: # Events
@@ -486,7 +486,7 @@ def telling(
             if hasattr(w, 'start'): w.start(None, _past(history), print)
         yield told
 
-# %% ../nbs/82_classifier.ipynb #e59b2223
+# %% ../nbs/82_classifier.ipynb #b346e0c0
 _EXPORTING, _PUBLISHING = Lock(), Lock() # PyTorch exports one model at a time; what was learnt is exchanged in one step
 _LATER = ('epochs', 'warmup', 'lr', 'batch', 'schedule', 'momentum', 'weight_decay') # may be another in the next call
 
@@ -574,7 +574,7 @@ def learn_call(
                         images_per_second=result['images_per_second']))
     return new
 
-# %% ../nbs/82_classifier.ipynb #e16eac44
+# %% ../nbs/82_classifier.ipynb #7ff45137
 def without_class(
     learner:Learner, # At the end of a phase
     c:int # The class that goes
