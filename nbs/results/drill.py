@@ -576,14 +576,10 @@ def models_drill(n, seed, here, seconds=30, room=1 << 30):
 
 # ----
 
-MANY = dict(kill=100, fuzz=20000, loads=500, savers=200, models=240) # how often, if nobody says so
+MANY = dict(words=5000, driver=24, kill=100, fuzz=20000, loads=500, savers=200, models=240) # how often, if nobody says so
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('drill', choices=('kill', 'fault', 'fuzz', 'words', 'driver')); p.add_argument('--n', type=int, help='how often: kills (default: 100; of a comparison: 24), damaged images (default: 20000), calls (default: 5000)')
-    p.add_argument('--seed', type=int, default=1); p.add_argument('--out', default=str(Path(__file__).with_name('drills.json'))); p.add_argument('--commit', default='')
-    a = p.parse_args()
-    a.n = a.n or dict(kill=100, words=5000, driver=24).get(a.drill, 20000)
     p.add_argument('drill', choices=('fault', *MANY)); p.add_argument('--n', type=int, help=f"how many (default: {', '.join(f'{n} for {k}' for k, n in MANY.items())})")
     p.add_argument('--seed', type=int, default=1); p.add_argument('--out', default=str(Path(__file__).with_name('drills.json'))); p.add_argument('--commit', default='')
     a = p.parse_args()
@@ -592,12 +588,11 @@ def main():
     t0 = time.perf_counter()
     with tempfile.TemporaryDirectory() as d:
         here = Path(d)
-        own = dict(words=words_drill, driver=driver_drill).get(a.drill)
-        r = own(a.n, a.seed, here) if own else kill_drill(a.n, a.seed, here) if a.drill == 'kill' else fault_drill(here) if a.drill == 'fault' else dict(images=fuzz_images(a.n, a.seed, here), runs=fuzz_runs(max(1, a.n//100), a.seed, here))
         drills = dict(
             kill=lambda: kill_drill(a.n, a.seed, here), fault=lambda: fault_drill(here),
             fuzz=lambda: dict(images=fuzz_images(a.n, a.seed, here), runs=fuzz_runs(max(1, a.n//100), a.seed, here)),
-            loads=lambda: loads_drill(a.n, here), savers=lambda: savers_drill(a.n, here), models=lambda: models_drill(a.n, a.seed, here))
+            loads=lambda: loads_drill(a.n, here), savers=lambda: savers_drill(a.n, here), models=lambda: models_drill(a.n, a.seed, here),
+            words=lambda: words_drill(a.n, a.seed, here), driver=lambda: driver_drill(a.n, a.seed, here))
         r = drills[a.drill]()
     parts = [r] if 'wrong' in r else list(r.values())
     commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
