@@ -28,8 +28,9 @@ from .config import SETTINGS, Config, configure
 from .learner import LossError
 from .run import Run, evaluate_run, predict, run_metrics
 from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
-from .train import free_folder, resume, train
-from .compare import PRESETS, compare, expected, for_terminal, percent, plan, save_figure
+from .store import Folder
+from .train import branch, free_folder, resume, train
+from .compare import PRESETS, compare, expected, for_terminal, percent, plan
 from .bench import AGAINST, Timing, bench, raced
 from .pack import thread_count
 from .options import (add_settings, by_setting, defaults_table, given_settings, load_plugins, number_or, options_of,
@@ -53,6 +54,9 @@ def add_train(
     g = t.add_argument_group('where')
     g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
     g.add_argument('--resume', metavar='DIR', help='Go on with this run; its own settings apply')
+    g.add_argument('--from-phase', type=int, metavar='K',
+                   help='With --resume: leave that run as it is and begin a new one after its phase K, '
+                        'with other settings of training, e.g. --lr')
     g.add_argument('--config', metavar='FILE',
                    help="Start from these settings, a run's config.json for example; options beside it win")
     g.add_argument('--dry-run', action='store_true',
@@ -209,7 +213,13 @@ def do_train(
     how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
                deterministic=a.deterministic, watch=[] if a.log is None else [make('log', a.log)],
                download=a.download, cache_dir=a.cache_dir)
-    if a.resume is not None:
+    if a.from_phase is not None:
+        if a.resume is None or a.config is not None or a.dry_run or 'data' in given:
+            raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
+                             f"its data and settings: leave out {named('data')}, {named('config')}, {named('dry_run')}")
+        place = {k: how.pop(k) for k in ('download', 'cache_dir')} | dict(data_dir=given.pop('data_dir', None))
+        run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
+    elif a.resume is not None:
         beside = [k for k in ('out', 'config', 'dry_run') if getattr(a, k) not in (None, False)]
         odd = sorted(set(given)-{'data_dir'}) + beside
         if odd:
@@ -306,7 +316,8 @@ def do_plot(
     figs, to = figures(Run(a.run)), Path(a.to or a.run)
     try:
         to.mkdir(parents=True, exist_ok=True)
-        for k, f in figs.items(): save_figure(to/f'{k}.png', f)
+        with Folder(to) as d: # a link that somebody left there is replaced, not followed
+            for k, f in figs.items(): d.write(f'{k}.png', f.png())
     except OSError as e:
         raise InputError(f"the pictures cannot be written to {str(to)!r}: {e.strerror}") from None
     print('\n'.join(str(to/f'{k}.png') for k in figs))
