@@ -30,7 +30,7 @@ from .learner import Learner, LossError
 from .store import MANIFEST, Folder, Stop, damage, set_aside
 from .log import Clock, JsonLines, epoch_event, phase_event, watchers, watching
 from .checkpoint import load_epoch, phase_dir, save_epoch, save_phase, saved_epochs
-from .cost import images_to_do
+from .cost import cores, images_to_do, pick_threads, thread_count, use_threads
 from .run import Run, check_free, describe, locked, run_metrics
 
 # %% ../nbs/81_train.ipynb #cd5291c5
@@ -243,11 +243,10 @@ def fit(
     "Learn, test and save the phases from `first` to the last. Whatever stops it says how to go on."
     sweep(run, first)
     how.say(repr(stream))
-    was, now = run.info['machine']['threads'], torch.get_num_threads()
-    if was != now and first:
-        how.say(f"note: the run was started with {was} CPU threads and goes on with {now}: the last digits may differ")
     for note in run.notes: how.say(note)
-    how.say(f"{run.name} on {learner.device}, run folder {run.path}")
+    n = torch.get_num_threads()
+    on = f"{learner.device} with {n} thread{'s'*(n > 1)}" if learner.device.type == 'cpu' else learner.device
+    how.say(f"{run.name} on {on}, run folder {run.path}")
     kept = f"what was saved is kept, go on with akr train --resume {run.path}"
     try: Loop(run, learner, stream, first, how).go()
     except torch.cuda.OutOfMemoryError:
@@ -325,10 +324,12 @@ def train(
     save_every:int|None=None, # Within a phase, save after every so many epochs; 0: never; None: at most once a minute
     deterministic:bool=False, # Repeatable algorithms alone, on a GPU too (see above)
     auto_batch:bool=False, # Halve `cfg.batch` until it fits the GPU's memory?
+    threads:int|None=None, # Of the CPU; None: as many as pay, measured with a few steps of this run
     watch:Callable|list|tuple|None=None # A callable, or a list of them, that is told what happens (see below)
 )->Run: # Finished
     "Train from the first phase to the last, saving each."
     how, place = Manner(progress, save_every, deterministic, watch), pick_device(device)
+    if threads is not None: thread_count(threads)
     if deterministic: ask_cublas(place)
     if data is not None: cfg = cfg.replace(data=data.name if isinstance(data, Dataset) else str(data))
     cfg = whole_paths(cfg)
@@ -339,9 +340,8 @@ def train(
     stream = Stream.of(cfg, ds.to(place))
     check_memory(cfg, stream.sizes)
     if auto_batch: cfg = cfg.replace(batch=fit_batch(cfg, stream))
-    info = describe(cfg, stream, Augment.of(cfg, stream), place)
-    with _taken(folder):
-        run = _new_run(folder, info)
+    with use_threads(pick_threads(cfg, stream) if threads is None else threads), _taken(folder):
+        run = _new_run(folder, describe(cfg, stream, Augment.of(cfg, stream), place))
         return fit(run, run.learner(None, place), stream, 0, how)
 
 # %% ../nbs/81_train.ipynb #d49b0cf9
@@ -367,6 +367,19 @@ def repair(
             say(f'note: {bad[t]}; the run goes on from a later phase, but this one cannot be evaluated again')
     return good
 
+def _threads_of(
+    run:Run,
+    threads:int|None, # What was asked for
+    say:Callable # Told if it is not the number that the run was started with
+)->int:
+    "As the run was started, since sums that are divided otherwise are rounded otherwise."
+    was = run.info['machine']['threads']
+    now = min(was, cores()) if threads is None else thread_count(threads)
+    if was != now:
+        say(f"note: the run was started with {was} CPU threads and goes on with {now}: sums are rounded otherwise, "
+            "and after some epochs a few test images change sides")
+    return now
+
 def resume(
     path, # The run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
@@ -375,6 +388,7 @@ def resume(
     save_every:int|None=None, # As for `train`
     deterministic:bool=False, # As for `train`
     watch:Callable|list|tuple|None=None, # As for `train`
+    threads:int|None=None, # Of the CPU; None: as many as the run was started with
     **where # `data_dir`, `download`, `cache_dir` of `load_data`
 )->Run: # Finished
     "Go on after the last saved epoch or phase, as if the run had never stopped."
@@ -384,7 +398,8 @@ def resume(
         done = repair(run, how.say)
         if done < len(run.info['sizes']):
             stream = run.stream(place, data, **where)
-            return fit(run, run.learner(done-1 if done else None, place), stream, done, how)
+            with use_threads(_threads_of(run, threads, how.say)):
+                return fit(run, run.learner(done-1 if done else None, place), stream, done, how)
         sweep(run, done)
         run.write_metrics()
         how.say(f"{run.path} is finished: there is nothing left to learn")
@@ -426,6 +441,7 @@ def branch(
     save_every:int|None=None, # As for `train`
     deterministic:bool=False, # As for `train`
     watch:Callable|list|tuple|None=None, # As for `train`
+    threads:int|None=None, # Of the CPU; None: as many as the other run was started with
     where:dict|None=None, # `data_dir`, `download`, `cache_dir` of `load_data`
     **given:Any # Settings of the phases that follow
 )->Run: # Finished
@@ -445,8 +461,8 @@ def branch(
     stream = old.stream(place, data, **(where or {}))
     begun = dict(run=str(old.path.resolve()), phases=k, digest=old.info['digest'],
                  settings=_other_settings(old, k, cfg))
-    info = describe(cfg, stream, old.augment(), place, begun=begun)
-    with _taken(folder):
+    with use_threads(_threads_of(old, threads, how.say)), _taken(folder):
+        info = describe(cfg, stream, old.augment(), place, begun=begun)
         check_free(folder)
         try: _take_over(old, folder, k)
         except OSError as e:
