@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -86,19 +87,26 @@ def as_images(
     return x.contiguous()
 
 # %% ../nbs/10_data.ipynb #f1fe4f02
+def _plain_label(v)->Any: # A `str` or `int`, if it stands for one
+    "One label without its clothes: the text of bytes, the text or number of a member of a (str, Enum) or an IntEnum."
+    if isinstance(v, bytes):
+        try: return v.decode()
+        except UnicodeDecodeError: return v
+    return (str.__str__(v) if isinstance(v, str) else int(v)) if isinstance(v, Enum) and isinstance(v, (str, int)) else v
+
 def as_labels(
     y, # Labels (n,): NumPy, torch or a list; whole numbers or strings
     what:str # What the error should call them
 )->np.ndarray: # (n,), int64 or str
     "Labels (n,) as an array of whole numbers or of strings, never of both."
-    a = y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
-    # one by one, since NumPy would make two strings of 'a' and 1:
-    each = list(y) if isinstance(y, (list, tuple)) else a.tolist() if a.dtype.kind == 'O' else []
-    odd = [v for v in each if isinstance(v, (bool, np.bool_)) or not isinstance(v, (str, bytes, int, np.integer))]
-    both = len({isinstance(v, (str, bytes)) for v in each}) > 1
-    if a.dtype.kind == 'O' and not odd and not both: a = np.array(each)
-    if a.dtype.kind == 'S': a = np.char.decode(a, 'utf-8')
-    if odd or both or a.ndim != 1 or a.dtype.kind not in 'iuU':
+    a = y if isinstance(y, (list, tuple)) else y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    # one by one, since NumPy would make two strings of 'a' and 1, and has its own idea of a member of an Enum:
+    one_by_one = isinstance(a, (list, tuple)) or (a.dtype.kind in 'OST' and a.ndim == 1)
+    each = [_plain_label(v) for v in (a if isinstance(a, (list, tuple)) else a.tolist())] if one_by_one else []
+    odd = [v for v in each if isinstance(v, (bool, np.bool_)) or not isinstance(v, (str, int, np.integer))]
+    both = len({isinstance(v, str) for v in each}) > 1
+    if one_by_one and not odd and not both: a = np.array(each)
+    if odd or both or not isinstance(a, np.ndarray) or a.ndim != 1 or a.dtype.kind not in 'iuU':
         given = repr(odd[0]) if odd else 'both' if both else f'{a.dtype} of shape {a.shape}'
         raise InputError(f"labels must be whole numbers or strings, not {given}, in {what}")
     if a.dtype.kind == 'u' and a.size and a.max() > 2**63-1:

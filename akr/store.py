@@ -30,7 +30,7 @@ from torch import Tensor
 from .core import (JSON_BYTES, NO_LINK, InputError, parse_json, parse_tensors, place, read_file, regular, to_json,
                       to_tensors, write_atomic)
 
-# %% ../nbs/75_store.ipynb #91ff2b5f
+# %% ../nbs/75_store.ipynb #12159d31
 _TYPES = dict(integer='a whole number', number='a number', string='a text', boolean='true or false', array='a list',
               object='an object', null='null')
 
@@ -44,9 +44,9 @@ def _accepted(schema:dict)->str: # E.g. 'a list of 1 or more'
     if 'enum' in schema: return 'one of '+', '.join(map(str, schema['enum']))
     types = schema.get('type', [])
     words = ' or '.join(_TYPES[t] for t in ([types] if isinstance(types, str) else types)) or 'something else'
-    above = f" above {schema['exclusiveMinimum']}" if 'exclusiveMinimum' in schema else ''
+    if schema.get('exclusiveMinimum'): return f"{words} above {schema['minimum']}"
     return (words + _bounds(schema.get('minItems'), schema.get('maxItems'))
-            + _bounds(schema.get('minimum'), schema.get('maximum')) + above)
+            + _bounds(schema.get('minimum'), schema.get('maximum')))
 
 def _short(v, most:int=60)->str:
     if isinstance(v, (dict, list)) and len(v) > 20:
@@ -54,39 +54,32 @@ def _short(v, most:int=60)->str:
     text = json.dumps(v)
     return text if len(text) <= most else text[:most]+'...'
 
-_QUICK = {'type', 'minimum', 'maximum', 'description'}
-
 @functools.cache
-def _checker(): # A class of jsonschema's; True is no number here, and 2.0 no whole one
-    "The validator: the newest draft, and quick with long lists of numbers."
-    from jsonschema import Draft202012Validator as Draft
-    from jsonschema.validators import extend
-    def items(validator, sub, v, schema):
-        if isinstance(v, list) and set(sub) <= _QUICK and sub.get('type') in ('integer', 'number'):
-            kinds = (int,) if sub['type'] == 'integer' else (int, float)
-            low, high = sub.get('minimum', -math.inf), sub.get('maximum', math.inf)
-            if all(type(i) in kinds and low <= i <= high for i in v): return
-        yield from Draft.VALIDATORS['items'](validator, sub, v, schema)
-    whole = Draft.TYPE_CHECKER.redefine('integer', lambda _, v: type(v) is int)
-    return extend(Draft, dict(items=items), type_checker=whole)
+def _checker(schema:str)->Callable: # The schema as text
+    "The function that fastjsonschema makes of a schema. Of the fourth draft: there, 2.0 is no whole number."
+    from fastjsonschema import compile
+    draft = {'$schema': 'http://json-schema.org/draft-04/schema#'}
+    return compile({**json.loads(schema), **draft}, use_default=False, use_formats=False)
 
 def check_json(
     obj, # What a JSON file holds
-    schema:dict, # A JSON schema; a `description` says what is accepted, where the words made of it would not
+    schema:dict, # A JSON schema, draft 4; a `description` says what is accepted, where the words made of it would not
     name # Of the file, for the message
 ): # `obj`
     "`obj`, if it is as the schema says; else an `InputError` that names file and key, what it is and what is accepted."
-    try: e = next(_checker()(schema).iter_errors(obj), None)
-    except RecursionError: raise InputError(f"{str(name)!r} cannot be used: it is nested too deeply") from None
-    if e is None: return obj
-    key = ''.join(f'[{k}]' if isinstance(k, int) else f'.{k}' for k in e.absolute_path).removeprefix('.')
+    from fastjsonschema import JsonSchemaValueException
+    try: return _checker(json.dumps(schema))(obj)
+    except JsonSchemaValueException as e: wrong = e
+    keys = wrong.path[1:] # the first stands for the whole
+    key = ''.join(f'[{k}]' if isinstance(k, int) or str(k).isdecimal() else f'.{k}' for k in keys).removeprefix('.')
     where = f'its {_short(key)[1:-1]}' if key else 'it'
-    if e.validator == 'required':
-        lacks = next(k for k in e.validator_value if k not in e.instance)
+    if wrong.rule == 'required':
+        lacks = next(k for k in wrong.rule_definition if k not in wrong.value)
         raise InputError(f"{str(name)!r} cannot be used: {where} has no {lacks!r}")
-    raise InputError(f"{str(name)!r} cannot be used: {where} must be {_accepted(e.schema)}, not {_short(e.instance)}")
+    accepted, given = _accepted(wrong.definition), _short(wrong.value)
+    raise InputError(f"{str(name)!r} cannot be used: {where} must be {accepted}, not {given}")
 
-# %% ../nbs/75_store.ipynb #fbc4a00d
+# %% ../nbs/75_store.ipynb #36e17e46
 @dataclass
 class Like:
     "What a tensor in a file must be."
@@ -130,7 +123,7 @@ def check_tensors(
             raise InputError(f"{str(name)!r} cannot be used: {k!r} holds {v.min().item():g}, expected {low:g} or more")
     return tensors
 
-# %% ../nbs/75_store.ipynb #c0416215
+# %% ../nbs/75_store.ipynb #4f32b3c8
 MANIFEST = 'manifest.json'
 _AT = os.open in os.supports_dir_fd # not on Windows
 _DIRECTORY = getattr(os, 'O_DIRECTORY', 0)
@@ -387,19 +380,24 @@ def set_aside(
     return path.with_name(new)
 
 # %% ../nbs/75_store.ipynb #01bc8590
+_HUP = getattr(signal, 'SIGHUP', None) # Windows has none
+
 class Stop:
-    "In `with Stop(say) as stop:` the first Ctrl-C or SIGTERM sets `stop.asked`, the second raises `KeyboardInterrupt`."
+    "In `with Stop(say) as stop:` the first Ctrl-C, SIGTERM or SIGHUP sets `stop.asked`, then Ctrl-C stops at once."
     def __init__(self,
         say=print # Told once what will happen
     ):
         self.say, self.asked, self._before = say, False, {}
     def _on(self, number, frame)->None:
+        if self.asked and number == _HUP: return # the shell sends one, and the system another
         if self.asked: raise KeyboardInterrupt
         self.asked = True
         self.say('stopping after this epoch; Ctrl-C once more stops at once')
     def __enter__(self)->'Stop':
         if threading.current_thread() is threading.main_thread():
-            self._before = {s: signal.signal(s, self._on) for s in (signal.SIGINT, signal.SIGTERM)}
+            ignored = _HUP is None or signal.getsignal(_HUP) is signal.SIG_IGN # by nohup
+            heard = (signal.SIGINT, signal.SIGTERM, *([] if ignored else [_HUP]))
+            self._before = {s: signal.signal(s, self._on) for s in heard}
         return self
     def __exit__(self, *exc)->None:
         for s, handler in self._before.items(): signal.signal(s, handler)
