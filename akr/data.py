@@ -310,8 +310,9 @@ class Torchvision(Source):
         cls, root, name = getattr(datasets, self.their_name), data_home(where.data_dir), self.part_name
         old = root/self.their_name/'processed'
         if any(os.path.lexists(old/f) for f in ('training.pt', 'test.pt')): # torchvision would load them
-            raise InputError(f"{str(old)!r} holds pickles of an old torchvision, which are not loaded: delete that folder, "
-                             f"and turn on {named('download')} if the files in {str(old.with_name('raw'))!r} are missing")
+            raise InputError(f"{str(old)!r} holds pickles of an old torchvision, which are not loaded: "
+                             f"delete that folder, and turn on {named('download')} "
+                             f"if the files in {str(old.with_name('raw'))!r} are missing")
         try: train, test = (cls(root, train=t, download=where.download) for t in (True, False))
         except Exception as e: # torchvision raises RuntimeError, OSError, AssertionError, ...
             files = f"torchvision's {self.their_name} files"
