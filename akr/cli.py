@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'add_train', 'add_compare', 'add_bench', 'completion', 'make_parser', 'run_name', 'report',
-           'settings_from', 'do_train', 'print_table', 'do_compare', 'do_bench', 'do_eval', 'figures', 'do_plot',
-           'do_predict', 'do_data', 'do_paper', 'is_paper', 'run_command', 'main']
+           'settings_from', 'threads_from', 'do_train', 'print_table', 'do_compare', 'do_bench', 'do_eval', 'figures',
+           'do_plot', 'do_predict', 'do_data', 'do_paper', 'is_paper', 'run_command', 'main']
 
 # %% ../nbs/90_cli.ipynb #cf691efc
 import contextlib
@@ -26,12 +26,13 @@ from .plot import plot_accuracy, plot_matrix, plot_weights
 from .stream import ORDERS
 from .config import SETTINGS, Config, configure
 from .learner import LossError
+from .cost import cores, thread_count
 from .run import Run, evaluate_run, predict, run_metrics
 from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
-from .train import free_folder, resume, train
-from .compare import PRESETS, compare, expected, for_terminal, percent, plan, save_figure
+from .store import Folder
+from .train import branch, free_folder, resume, train
+from .compare import PRESETS, compare, expected, for_terminal, percent, plan
 from .bench import AGAINST, Timing, bench, raced
-from .pack import thread_count
 from .options import (add_settings, by_setting, defaults_table, given_settings, load_plugins, number_or, options_of,
                          parse)
 from .paper import PAPER_HELP, make_paper_parser, paper_config
@@ -53,12 +54,18 @@ def add_train(
     g = t.add_argument_group('where')
     g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
     g.add_argument('--resume', metavar='DIR', help='Go on with this run; its own settings apply')
+    g.add_argument('--from-phase', type=int, metavar='K',
+                   help='With --resume: leave that run as it is and begin a new one after its phase K, '
+                        'with other settings of training, e.g. --lr')
     g.add_argument('--config', metavar='FILE',
                    help="Start from these settings, a run's config.json for example; options beside it win")
     g.add_argument('--dry-run', action='store_true',
                    help='Say what the run is, where it goes and how long it would take, and stop')
     g.add_argument('--deterministic', action='store_true',
                    help='Repeatable algorithms alone, on a GPU too; slower there')
+    g.add_argument('--threads', type=int, metavar='N',
+                   help='CPU threads (default: as many as pay, measured at the start; with --resume, or --config of a '
+                        'run: as many as that run had)')
     g.add_argument('--save-every', type=int, metavar='N',
                    help='Within a phase, save after every N epochs; 0: only at its end '
                         '(default: at most once a minute)')
@@ -201,6 +208,15 @@ def settings_from(
     if not isinstance(d, dict): raise InputError(f"{str(file)!r} holds no settings: a run's config.json does")
     return Config.from_dict(d).replace(**given)
 
+def threads_from(
+    file # JSON, as for `settings_from`
+)->int|None: # None: it does not say, or this machine has fewer cores
+    "The CPU threads of the run that a file of settings is from: with them its figures come out again."
+    d = load_json(file)
+    machine = d.get('machine') if isinstance(d, dict) else None
+    n = machine.get('threads') if isinstance(machine, dict) else None
+    return n if type(n) is int and 0 < n <= cores() else None
+
 def do_train(
     a # From `make_parser`
 )->int: # Exit code
@@ -208,8 +224,14 @@ def do_train(
     given = given_settings(a)
     how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
                deterministic=a.deterministic, watch=[] if a.log is None else [make('log', a.log)],
-               download=a.download, cache_dir=a.cache_dir)
-    if a.resume is not None:
+               download=a.download, cache_dir=a.cache_dir, threads=a.threads)
+    if a.from_phase is not None:
+        if a.resume is None or a.config is not None or a.dry_run or 'data' in given:
+            raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
+                             f"its data and settings: leave out {named('data')}, {named('config')}, {named('dry_run')}")
+        place = {k: how.pop(k) for k in ('download', 'cache_dir')} | dict(data_dir=given.pop('data_dir', None))
+        run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
+    elif a.resume is not None:
         beside = [k for k in ('out', 'config', 'dry_run') if getattr(a, k) not in (None, False)]
         odd = sorted(set(given)-{'data_dir'}) + beside
         if odd:
@@ -223,6 +245,7 @@ def do_train(
         if a.dry_run:
             print(expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir))
             return 0
+        if a.config is not None and a.threads is None: how['threads'] = threads_from(a.config)
         run = train(cfg, a.out, auto_batch=auto, **how)
     if not a.quiet: report(run_metrics(run, run.results()), run.path)
     return 0
@@ -306,7 +329,8 @@ def do_plot(
     figs, to = figures(Run(a.run)), Path(a.to or a.run)
     try:
         to.mkdir(parents=True, exist_ok=True)
-        for k, f in figs.items(): save_figure(to/f'{k}.png', f)
+        with Folder(to) as d: # a link that somebody left there is replaced, not followed
+            for k, f in figs.items(): d.write(f'{k}.png', f.png())
     except OSError as e:
         raise InputError(f"the pictures cannot be written to {str(to)!r}: {e.strerror}") from None
     print('\n'.join(str(to/f'{k}.png') for k in figs))

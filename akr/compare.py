@@ -233,7 +233,7 @@ def _start(cell:Cell, out:Path, place:str, threads:int, where:Where)->subprocess
     words += ['--download']*where.download + (['--cache', where.cache_dir] if where.cache_dir else [])
     env = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads), 'PYTHONUNBUFFERED': '1'}
     python = [sys.executable, '-P', '-c', _JOB] # -P: no module of this folder
-    argv = [*python, 'train', *map(str, words), '--device', place, '--quiet']
+    argv = [*python, 'train', *map(str, words), '--device', place, '--threads', str(threads), '--quiet']
     log = _new_log(_log_of(cell, out))
     try: # the terminal's Ctrl-C is ours to pass on
         return subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.PIPE, start_new_session=True, env=env)

@@ -19,6 +19,7 @@ from .core import InputError, generator, pick_precision, wait_for
 from .stream import Phase, Stream
 from .augment import Augment, batches
 from .resnet import check_backbone
+from .vision import normalise_for
 from .head import Net
 from .memory import Memory, class_means, extract, nearest
 from .blend import Blend
@@ -85,7 +86,8 @@ class Learner:
         device:str|torch.device='cpu' # Where the images of the phases are
     ):
         c, h, w = shape
-        self.cfg, self.shape, self.device, self.augment = cfg, (c, h, w), torch.device(device), augment.to(device)
+        self.cfg, self.shape, self.device = cfg, (c, h, w), torch.device(device)
+        self.augment = normalise_for(augment, cfg, c).to(device)
         self.method, self.rule = cfg.make('method'), cfg.make('exemplars')
         self.schedule, self.loss = cfg.make('schedule'), cfg.make('loss')
         self.net = make_net(cfg, c, self.method.make_head)

@@ -52,7 +52,12 @@ class Method(Part):
         "The optimiser of the network, with the peak learning rate."
         c = l.cfg
         fused = True if l.device.type == 'cuda' else None # on two CPU cores the fused one is no faster
-        return torch.optim.SGD(l.net.parameters(), c.lr, momentum=c.momentum, weight_decay=c.weight_decay, fused=fused)
+        share = getattr(getattr(l.net, 'backbone', None), 'backbone_lr', 1.) # see akr.vision
+        body = list(l.net.backbone.parameters()) if share != 1 else []
+        own = {id(p) for p in body}
+        rest = [p for p in l.net.parameters() if id(p) not in own]
+        groups = [dict(params=body, lr=c.lr*share)]*bool(body) + [dict(params=rest)]
+        return torch.optim.SGD(groups, c.lr, momentum=c.momentum, weight_decay=c.weight_decay, fused=fused)
     def learn(self,
         l, # The `Learner`
         p, # The `Training`
@@ -92,6 +97,11 @@ class Method(Part):
 # %% ../nbs/58_method.ipynb #975cff5c
 _FGP = dict(head='cosine', loss='sigmoid', weighting='replace', epochs=90, batch=128, lr=2.,
             schedule='steps', milestones=(70, 84), gamma=.2, weight_decay=1e-5)
+_READINGS = {'': {}, '-sum': dict(weighting='sum'), '-early': dict(milestones=(50, 64)),
+             '-sum-early': dict(weighting='sum', milestones=(50, 64))} # what the command line leaves open
+
+def _papers(**more)->dict[str, dict[str, Any]]: # Recipe -> settings
+    return {f'paper{k}': _FGP | reading | more for k, reading in _READINGS.items()}
 
 @part('method', 'finetune')
 class Finetune(Method):
@@ -103,16 +113,16 @@ class Finetune(Method):
 class Base(Method):
     "The paper's learner without blending: exemplars and distillation"
     settings = dict(blend='none')
-    recipes = dict(paper=_FGP)
+    recipes = _papers()
 
 @part('method', 'mixup')
 class Mixed(Method):
     "The same with random blending weights"
     settings = dict(blend='mixup')
-    recipes = dict(paper=_FGP)
+    recipes = _papers()
 
 @part('method', 'akr')
 class Akr(Method):
     "The same with attended blending weights: Attentive Knowledge Replay (Lee et al. 2023)"
     settings = dict(blend='attentive')
-    recipes = dict(paper=_FGP | dict(warmup=20, attention_lr=2e-6))
+    recipes = _papers(warmup=20, attention_lr=2e-6)

@@ -236,7 +236,8 @@ def _no_clash(kind:str, name:str, new:dict)->None:
 
 # %% ../nbs/02_parts.ipynb #4e8eda7a
 # modules with akr's own parts:
-ROOMS = ('data', 'folder', 'resnet', 'head', 'memory', 'blend', 'loss', 'schedule', 'method', 'log')
+ROOMS = ('data', 'folder', 'groceries', 'resnet', 'vision', 'head', 'memory', 'blend', 'loss', 'schedule', 'method',
+         'readings', 'log')
 GROUP = 'akr.parts' # entry points of installed packages
 _LOADED:dict[str, Any] = {}
 _LOADING = RLock()
@@ -304,6 +305,8 @@ def find(
 ): # The class or function
     "The part of a kind with a name; an `InputError` says which there are, and how to bring another."
     known = names(kind)
+    first, colon, rest = str(name).partition(':')
+    if colon and hasattr(whole := _REGISTER[kind].get(first), 'of_name'): return whole.of_name(rest)
     try: return _REGISTER[kind][one_of(name, known, kind)]
     except InputError as e:
         lost = ''.join(f'; the parts of {k} could not be loaded ({v})' for k, v in _FAILED.items())
