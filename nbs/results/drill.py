@@ -489,7 +489,7 @@ def change_tensors(data, rng):
     v = tensors[k]
     how = rng.choice(('type', 'type', 'shape', 'number', 'number', 'gone', 'added', 'swapped', 'large'))
     if how == 'type': tensors[k] = v.to(rng.choice((torch.bool, torch.int8, torch.int64, torch.float16, torch.bfloat16, torch.float64, torch.uint8, torch.float32)))
-    elif how == 'shape': tensors[k] = rng.choice((v.flatten(), v[None], v[:0], v.flatten()[:1].clone(), torch.cat([v.flatten()]*2)))
+    elif how == 'shape': tensors[k] = rng.choice((v.flatten(), v[None], v.flatten()[:0], v.flatten()[:1].clone(), torch.cat([v.flatten()]*2)))
     elif how == 'number': tensors[k] = torch.full_like(v, 1)*rng.choice((-1, 0, 127)) if not v.is_floating_point() else torch.full_like(v, rng.choice((torch.nan, torch.inf, -torch.inf, 3e38, -3e38, 1e-45, -1., 0.)))
     elif how == 'gone': del tensors[k]
     elif how == 'added': tensors[rng.choice(('x', '', '../x', 'head.bias2'))] = torch.zeros(3)
