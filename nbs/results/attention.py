@@ -33,17 +33,15 @@ from akr.stream import Stream
 QUICK = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 8 --epochs 30 --batch 64 --lr 0.1 --precision float32 --compile no --holdout 0.2'
 # the protocol of small_cifar100.json, but for the held-out images
 SMALL = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --batch 64 --lr 0.1 --precision float32 --compile no --holdout 0.2'
-# real handwritten digits of 8 x 8 pixels, five phases of two, 40 exemplars in all: seconds a run, so many seeds
-DIGITS = '--depth 8 --width 8 --base 2 --step 2 --memory 40 --epochs 30 --batch 32 --lr 0.1 --precision float32 --compile no --holdout 0.25'
 SHORT = QUICK.replace('--epochs 30', '--epochs 12') # for the oracle
-PROTOCOLS = dict(quick=(QUICK, 5), short=(SHORT, 2), small=(SMALL, 10), digits=(DIGITS, 5)) # the settings, and the epochs of warm-up
+PROTOCOLS = dict(quick=(QUICK, 5), short=(SHORT, 2), small=(SMALL, 10)) # the settings, and the epochs of warm-up
 BASE = '--method base'
 AKR = '--method akr --warmup {warmup}'
 VARIANTS = dict(mixup='--method mixup', akr=AKR, base=BASE,
                 standardised=f'{AKR} --blend standardised', lookahead=f'{AKR} --blend lookahead --attention-lr 1e-3',
-                measured=f'{AKR} --blend measured', changed=f'{AKR} --blend changed', stayed=f'{AKR} --blend changed --strength -1',
+                measured=f'{AKR} --blend measured', measured_network=f'{AKR} --blend measured --ahead network', changed=f'{AKR} --blend changed', stayed=f'{AKR} --blend changed --strength -1',
                 labels=f'{AKR} --blend labels', picked=f'{AKR} --blend picked',
-                balanced='--method mixup --loss balanced', balanced_measured=f'{AKR} --blend measured --loss balanced', balanced_akr=f'{AKR} --loss balanced')
+                balanced='--method mixup --loss balanced', balanced_network=f'{AKR} --blend measured --ahead network --loss balanced')
 ALONE = {'base'} # their first phase is another one
 
 class Exemplars(Attended):
@@ -108,17 +106,16 @@ def run(protocol, variant, seed, data, ds, folder, commit, ask):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--data', help='default: digits, or cifar100'); p.add_argument('--protocol', choices=PROTOCOLS, default='quick')
+    p.add_argument('--data', default='cifar100'); p.add_argument('--protocol', choices=PROTOCOLS, default='quick')
     p.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3]); p.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(VARIANTS))
     p.add_argument('--runs', type=Path, default=Path('runs/attention')); p.add_argument('--commit', default='', help='the commit that is run')
     p.add_argument('--oracle', action='store_true', help='ask the oracle along the runs; it changes nothing but the time')
     p.add_argument('--collect', action='store_true', help='train nothing: write what is finished into attention.json')
     a = p.parse_args()
-    a.data = a.data or ('digits' if a.protocol == 'digits' else 'cifar100')
     a.runs.mkdir(parents=True, exist_ok=True)
     if not a.collect:
         torch.set_num_threads(1)
-        ds = load_data(a.data, size=None if a.data == 'digits' else 16)
+        ds = load_data(a.data, size=16)
         commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
         for seed in a.seeds:
             for v in a.variants:
