@@ -27,6 +27,7 @@ from akr.learner import Learner
 from akr.metrics import summary
 from akr.options import given_settings, parse
 from akr.oracle import Oracle
+from akr.readings import Measured, judges, net_ahead
 from akr.stream import Stream
 
 # twelve classes of 16 x 16 pixels in four phases of three; ResNet-8, thirty epochs: about three minutes a run on one core
@@ -51,6 +52,15 @@ class Exemplars(Attended):
         return super().forward(x, y, is_exemplar, g, look)
     def shift(self, y, j, logits, look): return self.old - self.old[j]
 
+class Shuffled(Measured):
+    "Measured by a step of the whole network, but the judges' labels are shuffled: what has nothing to do with the classes."
+    def shift(self, y, j, logits, look):
+        odds = logits.clone().requires_grad_()
+        images, labels = judges(look, self.judging, self.g)
+        labels = labels[torch.randperm(len(labels), generator=self.g)]
+        with torch.enable_grad(): loss = net_ahead(look, self.x, y, j, torch.sigmoid(odds), images, labels)
+        return -torch.autograd.grad(loss, odds)[0]
+
 class Noise(Attended):
     "Knows nothing."
     def shift(self, y, j, logits, look): return torch.randn(len(y), generator=torch.Generator().manual_seed(0))
@@ -59,7 +69,7 @@ def asked(l):
     "Whom the oracle asks along a run of mixup: what needs no training, and what the untrained others would be taught."
     made = lambda name, **kw: parts.make('blend', name, l.net.backbone.out_features, **kw)
     return dict(attentive=made('attentive'), lookahead=made('lookahead'), whole=made('lookahead', ahead='network'), measured=made('measured'),
-                changed=made('changed'), labels=made('labels'), exemplars=Exemplars(), noise=Noise())
+                changed=made('changed'), labels=made('labels'), exemplars=Exemplars(), shuffled=Shuffled(), noise=Noise())
 
 def words(protocol, variant, seed, data):
     settings, warmup = PROTOCOLS[protocol]
