@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PAIRINGS', 'SEES', 'OBJECTIVES', 'Blend', 'mix', 'pairs', 'Look', 'Blender', 'NoBlend', 'beta_logits', 'Mixup',
-           'Scorer', 'Attentive']
+           'Scorer', 'Attended', 'Attentive']
 
 # %% ../nbs/40_blend.ipynb #053bfae0
 from collections.abc import Callable
@@ -28,6 +28,7 @@ class Blend:
     y2:Tensor # Labels of their partners (b,), int64
     a:Tensor # Weights of the first images (b,), float32 in [0,1]
     shift:Tensor|None=None # What attention adds to the log-odds of the weights (b,); None without attention
+    ahead:Tensor|None=None # A loss of the blender's own (scalar), if the training loss does not teach it
     def targets(self,
         n:int # Number of classes
     )->Tensor: # (b,n), float32; rows sum to 1
@@ -181,13 +182,44 @@ class Scorer(nn.Module):
         return self.out(F.relu(self.hidden(z))).squeeze(1)
 
 # %% ../nbs/40_blend.ipynb #151243b7
+class Attended(Mixup):
+    "Mixup of images (b,c,h,w) whose weights attention shifts. Without `look` it is mixup."
+    warmup:int = option(0, 'Epochs of plain mixup before attention starts, in each phase after the first',
+                        low=0, own=False, theme='blending')
+    def shift(self,
+        y:Tensor, # Labels (b,), int64
+        j:Tensor, # Rows of the partners (b,), int64
+        logits:Tensor, # Log-odds of the weights that were drawn (b,)
+        look:Look # What it may ask
+    )->Tensor: # (b,)
+        "What is added to the log-odds of each pair: above 0, if its first image should count for more."
+        raise NotImplementedError(f"{type(self).__name__} must define shift(y, j, logits, look)")
+    def odds(self,
+        logits:Tensor, # As they were drawn (b,)
+        shift:Tensor # From `shift` (b,)
+    )->Tensor: # (b,)
+        "The log-odds (b,) of the weights."
+        return logits + shift
+    def forward(self, x:Tensor, y:Tensor, is_exemplar:Tensor, g:torch.Generator, look:Look|None=None)->Blend:
+        if look is None: return super().forward(x, y, is_exemplar, g)
+        j = pairs(is_exemplar, self.pairing, g)
+        logits = beta_logits(self.alpha, len(x), g)
+        shift = self.shift(y, j, logits, look)
+        a = torch.sigmoid(self.odds(logits, shift))
+        return Blend(mix(x, a, j), y, y[j], a, shift)
+    def starts(self, epoch:int)->bool: return epoch >= self.warmup
+    @classmethod
+    def check_settings(cls, s)->None:
+        if s.warmup >= s.epochs:
+            ends = f"{named('warmup')} {s.warmup} must be less than {named('epochs')} {s.epochs}"
+            raise InputError(f"attention would never start: {ends}")
+
+# %% ../nbs/40_blend.ipynb #17b7aa2e
 OBJECTIVES = ('help', 'challenge')
 
 @part('blend', 'attentive')
-class Attentive(Mixup):
+class Attentive(Attended):
     "AKR for images (b,c,h,w): the scores of a pair shift the odds of its mixup weights. Without `look` it is mixup."
-    warmup:int = option(0, 'Epochs of plain mixup before attention starts, in each phase after the first',
-                        low=0, own=False, theme='blending')
     prior:bool = option(True, theme='blending',
         help='Attention shifts weights drawn from the Beta prior; without it, attention alone makes them')
     attention_lr:float = option(1e-4, 'Learning rate of the attention module (Adam)', low=0, theme='blending')
@@ -208,16 +240,16 @@ class Attentive(Mixup):
         super().__init__(d, **options)
         self.scorer = Scorer(d, self.hidden, self.sees, self.normalise)
 
-    def forward(self, x:Tensor, y:Tensor, is_exemplar:Tensor, g:torch.Generator, look:Look|None=None)->Blend:
-        if look is None: return super().forward(x, y, is_exemplar, g)
-        j = pairs(is_exemplar, self.pairing, g)
-        logits = beta_logits(self.alpha, len(x), g)
+    def shift(self, y:Tensor, j:Tensor, logits:Tensor, look:Look)->Tensor: # (b,)
+        "How far the scores of a pair lie apart (b,), within the bound."
         now, before = look.change()
         s = self.scorer(now.detach(), before.detach()) # (b,)
-        shift = self.bounded(s - s[j])
-        pull = shift if self.objective == 'help' else 2*shift.detach() - shift # same value, reversed gradient
-        a = torch.sigmoid(logits*self.prior + pull)
-        return Blend(mix(x, a, j), y, y[j], a, shift)
+        return self.bounded(s - s[j])
+
+    def odds(self, logits:Tensor, shift:Tensor)->Tensor: # (b,)
+        "The log-odds (b,): shifted from the prior, or from 0; `challenge` reverses the gradient of the same value."
+        pull = shift if self.objective == 'help' else 2*shift.detach() - shift
+        return logits*self.prior + pull
 
     def bounded(self,
         shift:Tensor # Of the log-odds, of any shape
@@ -232,14 +264,6 @@ class Attentive(Mixup):
         if blend.shift is None or not self.attention_reg: return blend.a.new_zeros(())
         return self.attention_reg*blend.shift.square().mean()
 
-    def starts(self, epoch:int)->bool: return epoch >= self.warmup
-
     def optimiser(self)->torch.optim.Optimizer: return torch.optim.Adam(self.parameters(), self.attention_lr)
 
     def rate(self, factor:float)->float: return self.attention_lr*(factor if self.attention_schedule else 1)
-
-    @classmethod
-    def check_settings(cls, s)->None:
-        if s.warmup >= s.epochs:
-            ends = f"{named('warmup')} {s.warmup} must be less than {named('epochs')} {s.epochs}"
-            raise InputError(f"attention would never start: {ends}")

@@ -43,6 +43,8 @@ SETTINGS = dict(
     brightness=option(None, 'Training scales the brightness of each image by up to this fraction', type=float,
                       low=0, high=1, without='63/255; 0 for digits and both kinds of MNIST', theme='the data'),
     classes=option(None, 'Learn only so many classes, the first of the order', type=int, low=1, theme='the data'),
+    holdout=option(0., "Test on this part of each class's training images, which training does not see, "
+                       'instead of the test images: for choosing settings', low=0, below=1, theme='the data'),
     per_class=option(None, 'Instead of memory: exemplars of each class', type=int, low=0, theme='the memory'),
     quota=option('floor', 'Rounding of memory/classes', choices=ROUNDINGS, own=True, theme='the memory'),
     exemplars=option('herding', 'How exemplars are made', choices='exemplars', own=True, theme='the memory'),
@@ -150,6 +152,7 @@ def resolve(
     given:dict # Setting -> value
 )->dict: # The same for all settings that the run has, checked
     "The settings of a run from what is given."
+    given = {k: checked(SETTINGS[k], k, v) if k in SETTINGS else v for k, v in given.items()}
     _both(given)
     first = _first(given)
     made = _made_of(first['method'], first['recipe'])

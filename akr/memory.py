@@ -204,12 +204,13 @@ class Memory:
 def class_means(
     f, # Images (b,c,h,w), float32, normalised -> features (b,d), e.g. `net.features` in evaluation mode
     memory:Memory, # Its exemplars are averaged
-    augment:Augment # Normalises; where it mirrors (`augment.flip`), the mirrored exemplars count as well
+    augment:Augment, # Normalises; where it mirrors (`augment.flip`), the mirrored exemplars count as well
+    batch:int=512 # Images per batch
 )->Tensor|None: # (n,d), unit rows; None without exemplars
     "The mean feature of each class over its exemplars (iCaRL, algorithm 1): (n,d), unit rows, or None without any."
     if not len(memory): return None
     x, views = memory.x, (False, True) if augment.flip else (False,)
-    feats = torch.stack([F.normalize(extract(f, x, augment, v)) for v in views]).mean(0) # (m,d)
+    feats = torch.stack([F.normalize(extract(f, x, augment, v, batch)) for v in views]).mean(0) # (m,d)
     sums = [s.sum(0) for s in feats.split([len(s) for s in memory.sets])]
     return F.normalize(torch.stack(sums)) # the length goes, so a sum does for a mean
 

@@ -97,6 +97,11 @@ class Method(Part):
 # %% ../nbs/58_method.ipynb #975cff5c
 _FGP = dict(head='cosine', loss='sigmoid', weighting='replace', epochs=90, batch=128, lr=2.,
             schedule='steps', milestones=(70, 84), gamma=.2, weight_decay=1e-5)
+_READINGS = {'': {}, '-sum': dict(weighting='sum'), '-early': dict(milestones=(50, 64)),
+             '-sum-early': dict(weighting='sum', milestones=(50, 64))} # what the command line leaves open
+
+def _papers(**more)->dict[str, dict[str, Any]]: # Recipe -> settings
+    return {f'paper{k}': _FGP | reading | more for k, reading in _READINGS.items()}
 
 @part('method', 'finetune')
 class Finetune(Method):
@@ -108,16 +113,16 @@ class Finetune(Method):
 class Base(Method):
     "The paper's learner without blending: exemplars and distillation"
     settings = dict(blend='none')
-    recipes = dict(paper=_FGP)
+    recipes = _papers()
 
 @part('method', 'mixup')
 class Mixed(Method):
     "The same with random blending weights"
     settings = dict(blend='mixup')
-    recipes = dict(paper=_FGP)
+    recipes = _papers()
 
 @part('method', 'akr')
 class Akr(Method):
     "The same with attended blending weights: Attentive Knowledge Replay (Lee et al. 2023)"
     settings = dict(blend='attentive')
-    recipes = dict(paper=_FGP | dict(warmup=20, attention_lr=2e-6))
+    recipes = _papers(warmup=20, attention_lr=2e-6)

@@ -14,5 +14,6 @@ from ..parts import part
 class ICaRL(Method):
     "Sigmoids learn new labels and old answers; herding; the nearest mean of exemplars (Rebuffi et al. 2017)"
     settings = dict(blend='none', loss='sigmoid', weighting='replace', quota='ceil')
-    recipes = dict(paper=dict(epochs=70, lr=2., schedule='steps', milestones=(49, 63), gamma=.2, weight_decay=1e-5),
+    recipes = dict(paper=dict(epochs=70, lr=2., schedule='steps', milestones=(49, 63), gamma=.2, weight_decay=2e-5,
+                              brightness=0., columns=100),
                    small=dict(lr=1., weight_decay=5e-5)) # its loss is a mean over classes, and wants a higher rate
