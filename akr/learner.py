@@ -18,6 +18,7 @@ from torch import Tensor
 from .core import InputError, generator, pick_precision, wait_for
 from .stream import Phase, Stream
 from .augment import Augment, batches
+from .photo_augment import PhotoAugment
 from .resnet import check_backbone
 from .vision import normalise_for
 from .head import Net
@@ -87,7 +88,7 @@ class Learner:
     ):
         c, h, w = shape
         self.cfg, self.shape, self.device = cfg, (c, h, w), torch.device(device)
-        self.augment = normalise_for(augment, cfg, c).to(device)
+        self.augment = PhotoAugment.wrap(normalise_for(augment, cfg, c), cfg).to(device)
         self.method, self.rule = cfg.make('method'), cfg.make('exemplars')
         self.schedule, self.loss = cfg.make('schedule'), cfg.make('loss')
         self.net = make_net(cfg, c, self.method.make_head)

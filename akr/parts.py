@@ -306,7 +306,8 @@ def find(
     "The part of a kind with a name; an `InputError` says which there are, and how to bring another."
     known = names(kind)
     first, colon, rest = str(name).partition(':')
-    if colon and hasattr(whole := _REGISTER[kind].get(first), 'of_name'): return whole.of_name(rest)
+    by_name = getattr(_REGISTER[kind].get(first), 'of_name', None) # of a part that is many, as timm:NAME
+    if colon and by_name: return by_name(rest)
     try: return _REGISTER[kind][one_of(name, known, kind)]
     except InputError as e:
         lost = ''.join(f'; the parts of {k} could not be loaded ({v})' for k, v in _FAILED.items())
