@@ -71,7 +71,7 @@ def bounds_text(
 
 _MOST = {int: 2**63-1, float: 1e30} # tensors hold no larger whole number, and steps computed with larger ones overflow
 
-def _too_large(v, kind:type)->bool: return isinstance(v, Real) and _MOST[kind] < abs(v) < math.inf
+def _too_large(v, kind:type)->bool: return isinstance(v, (int, float)) and _MOST[kind] < abs(v) < math.inf
 
 def _number(o:Option, v, kind:type)->Any: # None, if it is no such number within the bounds
     if isinstance(v, bool) or not isinstance(v, Integral if kind is int else Real): return None
