@@ -31,7 +31,8 @@ from .stream import ORDERS
 from .config import SETTINGS, Config, configure
 from .learner import LossError
 from .run import Run, evaluate_run, predict, run_metrics
-from .train import resume, train
+from .store import Folder
+from .train import branch, resume, train
 from .compare import PRESETS, compare, plan, to_markdown
 from .bench import AGAINST, Timing, bench, raced
 from .options import (Parser, add_place, add_plugin, add_settings, by_setting, defaults_table, given_settings,
@@ -77,6 +78,9 @@ def add_train(sub)->None: # `sub`: from `add_subparsers`
     g = t.add_argument_group('where')
     g.add_argument('--out', metavar='DIR', help='The run folder (default: a new one under runs/)')
     g.add_argument('--resume', metavar='DIR', help='Go on with this run; its own settings apply')
+    g.add_argument('--from-phase', type=int, metavar='K',
+                   help='With --resume: leave that run as it is and begin a new one after its phase K, '
+                        'with other settings of training, e.g. --lr')
     g.add_argument('--config', metavar='FILE',
                    help="Start from these settings, a run's config.json for example; options beside it win")
     g.add_argument('--deterministic', action='store_true',
@@ -320,7 +324,13 @@ def do_train(
     how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
                deterministic=a.deterministic, watch=[] if a.log is None else [make('log', a.log)],
                download=a.download, cache_dir=a.cache_dir)
-    if a.resume is not None:
+    if a.from_phase is not None:
+        if a.resume is None or a.config is not None or 'data' in given:
+            raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, "
+                             f"and takes its data and settings: leave out {named('data')} and {named('config')}")
+        place = dict(data_dir=given.pop('data_dir', None), download=how.pop('download'), cache_dir=how.pop('cache_dir'))
+        run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
+    elif a.resume is not None:
         odd = sorted(set(given)-{'data_dir'}) + ['out']*(a.out is not None) + ['config']*(a.config is not None)
         if odd:
             words = ', '.join(map(named, odd))
@@ -405,7 +415,8 @@ def do_plot(
     figs, to = figures(Run(a.run)), Path(a.to or a.run)
     try:
         to.mkdir(parents=True, exist_ok=True)
-        for k, f in figs.items(): f.savefig(to/f'{k}.png')
+        with Folder(to) as d: # a link that somebody left there is replaced, not followed
+            for k, f in figs.items(): d.write(f'{k}.png', f.png())
     except OSError as e:
         raise InputError(f"the pictures cannot be written to {str(to)!r}: {e.strerror}") from None
     print('\n'.join(str(to/f'{k}.png') for k in figs))

@@ -27,10 +27,12 @@ class Figure(matplotlib.figure.Figure):
         **kw # What else a matplotlib figure takes
     ):
         super().__init__(figsize=figsize, dpi=dpi, layout=layout, **kw)
-    def _repr_png_(self)->bytes: # The picture, at the figure's own resolution
+    def png(self)->bytes:
+        "The picture as a PNG file, at the figure's own resolution."
         f = io.BytesIO()
         self.savefig(f, format='png', dpi=self.dpi)
         return f.getvalue()
+    def _repr_png_(self)->bytes: return self.png() # for notebooks
 
 # %% ../nbs/05_plot.ipynb #3d4b2252
 def _as_pixels(x)->np.ndarray: # (b,h,w) or (b,h,w,3), float32 in [0,1]

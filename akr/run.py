@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .core import InputError, named, one_of, pick_device, pick_precision, repeatable, versions
-from .parts import KINDS, find, names, origin
+from .parts import KINDS, as_text, find, names, origin
 from .data import Dataset, load_data
 from .images import decode_all
 from .stream import Stream
@@ -45,7 +45,8 @@ def describe(
     cfg:Config,
     stream:Stream,
     augment:Augment,
-    device:torch.device # What the run is made of
+    device:torch.device, # What the run is made of
+    **more # Further content: `begun`, if its first phases are those of another run
 )->dict:
     "The content of config.json, with a digest that shows later changes."
     data = stream.data
@@ -60,7 +61,7 @@ def describe(
         data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip,
                   brightness=augment.brightness),
         mean=augment.mean.flatten().tolist(), std=augment.std.flatten().tolist(),
-        order=stream.order, sizes=stream.sizes, class_names=stream.class_names)
+        order=stream.order, sizes=stream.sizes, class_names=stream.class_names, **more)
     return dict(d, digest=_digest(d))
 
 def check_free(
@@ -93,12 +94,14 @@ def locked(
         except OSError: pass # a file system without locks
         yield
 
-# %% ../nbs/80_run.ipynb #62589bfa
+# %% ../nbs/80_run.ipynb #b3fa72ad
 _TEXT, _NUMBER = dict(type='string'), dict(type='number')
 def _whole(low:int, high:int)->dict: return dict(type='integer', minimum=low, maximum=high)
 def _list(of:dict, low:int=1, high:int=10**6)->dict: return dict(type='array', items=of, minItems=low, maxItems=high)
 def _object(needs:str, **of)->dict: return dict(type='object', required=needs.split(), properties=of)
 
+_VALUE = dict(type=['number', 'boolean', 'null', 'string', 'array'], pattern='^[a-z0-9_.-]{0,40}$', items=_NUMBER)
+_CHANGED = dict(type='object', patternProperties={'^[a-z_]{1,40}$': _VALUE}, additionalProperties=False)
 INFO = _object(
     'config versions machine data mean std order sizes class_names digest',
     config=dict(type='object'), versions=dict(type='object'), digest=_TEXT,
@@ -110,7 +113,8 @@ INFO = _object(
                  brightness=dict(type='number', minimum=0, maximum=1)),
     mean=_list(dict(_NUMBER, minimum=-1e6, maximum=1e6)), std=_list(dict(_NUMBER, minimum=1e-6, maximum=1e6)),
     order=_list(_whole(0, 2**40)), sizes=_list(_whole(1, 10**6)), class_names=_list(_TEXT),
-    begun=_object('run phases digest', run=_TEXT, phases=_whole(1, 10**6), digest=_TEXT, settings=dict(type='object')))
+    begun=_object('run phases digest settings', run=_TEXT, phases=_whole(1, 10**6), digest=_TEXT,
+                  settings=_list(_object('to settings', to=_whole(1, 10**6), settings=_CHANGED), 0)))
 
 def check_info(
     info:dict, # The content of a config.json
@@ -180,9 +184,19 @@ class Run:
         try: self.cfg = Config.from_dict(self.info['config'])
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as e:
             raise InputError(f"{str(file)!r} is not the configuration of a run: {e}") from None
+    @property
+    def name(self)->str:
+        "What the run is: the name of its settings, and what is another in phases that were taken over."
+        text = lambda v: as_text(tuple(v) if isinstance(v, list) else v)
+        first, told = 1, []
+        for s in self.info.get('begun', {}).get('settings', []):
+            which = f"phases {first} to {s['to']}" if s['to'] > first else f"phase {s['to']}"
+            if s['settings']: told.append(f"{which}: {', '.join(f'{k}={text(v)}' for k, v in s['settings'].items())}")
+            first = s['to'] + 1
+        return self.cfg.name + (f" ({'; '.join(told)})" if told else '')
     def __repr__(self):
         done, phases = len(self.results()), len(self.info['sizes'])
-        return f"Run({str(self.path)!r}): {self.cfg.name} on {self.cfg.data}, {done} of {phases} phases"
+        return f"Run({str(self.path)!r}): {self.name} on {self.cfg.data}, {done} of {phases} phases"
     def results(self)->list[dict]: # One for each finished phase
         "The results of the finished phases."
         out, sizes = [], self.info['sizes']
@@ -254,7 +268,7 @@ def run_metrics(
     "The metrics of a run: accuracies in percent, times in seconds. Its method is called as `Config.name` has it."
     cfg, info = run.cfg, run.info
     sizes = info['sizes'][:len(results)]
-    m = dict(method=cfg.name, blend=cfg.blend, data=cfg.data, seed=cfg.seed, order=cfg.order, class_order=info['order'],
+    m = dict(method=run.name, blend=cfg.blend, data=cfg.data, seed=cfg.seed, order=cfg.order, class_order=info['order'],
              classes=info['class_names'], sizes=info['sizes'], finished=len(results) == len(info['sizes']),
              phases=[_phase_metrics(t, r, sizes) for t, r in enumerate(results)])
     if not results: return m

@@ -3,6 +3,8 @@
     python nbs/results/drill.py kill --n 100     kill -9 at random moments, then resume
     python nbs/results/drill.py fault            a file system that fails at each of its calls in turn, then resume
     python nbs/results/drill.py fuzz --n 20000   damaged images, and a hundredth as many damaged runs (needs hypothesis)
+    python nbs/results/drill.py hostile --n 240  run folders that somebody else has made to harm, with right checksums; each command
+    python nbs/results/drill.py starts --n 60    pairs of processes that start a run in the same folder at the same moment
     python nbs/results/drill.py loads --n 500    loads of a classifier while another process saves two models by turns
     python nbs/results/drill.py savers --n 200   pairs of processes that save a classifier into one place at once
     python nbs/results/drill.py models --n 240   classifier folders that somebody else has written, with right checksums; links, pipes, devices
@@ -13,34 +15,34 @@ A resumed run must have the very bytes of the uninterrupted one in every file of
 import argparse
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import os
 import platform
 import random
-import re
-import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from unittest import mock
 
-import safetensors.torch
 import torch
+from drill_classifier import loads_drill, models_drill, savers_drill
 from PIL import Image
 
-from akr.classifier import IncrementalClassifier
+from akr import cli
 from akr.config import configure
-from akr.core import InputError, load_json, save_json, versions
-from akr.data import load_data
+from akr.core import InputError, load_json, load_tensors, save_json, to_tensors, versions
 from akr.images import decode
 from akr.log import read_log, untimed
-from akr.run import evaluate_run
-from akr.store import MANIFEST, checksum, damage
+from akr.run import _digest, evaluate_run
+from akr.store import checksum, damage
 from akr.train import resume, train
 
 def settings(kind):
@@ -102,7 +104,7 @@ def kill_drill(n, seed, here):
 
 # ---- a file system that fails
 
-CALLS = ('os.fsync', 'os.replace', 'os.fdopen', 'os.chmod', 'tempfile.mkstemp', 'tempfile.mkdtemp', 'os.open')
+CALLS = ('os.fsync', 'os.replace', 'os.fdopen', 'os.mkdir', 'os.write', 'os.open')
 
 @contextlib.contextmanager
 def failing(name, at, error):
@@ -234,240 +236,204 @@ def fuzz_runs(n, seed, here):
     wrong = hunt(check, n, seed, st.integers(0, len(files)-1), mutations())
     return dict(**count, wrong=wrong)
 
-# ---- classifiers: loads against a saver, pairs of savers, folders that somebody else has written
+# ---- folders that were made to harm
 
-def taught(k, device='cpu'):
-    "One of two classifiers that differ in all that is saved: labels, weights, exemplars."
-    data = load_data('digits')
-    x, y = data.x_train[:200], data.y_train[:200]
-    names = [f'{"ab"[k]}{i}' for i in range(3+k)]
-    rows = [i for i in range(len(y)) if int(y[i]) < len(names)]
-    c = IncrementalClassifier('base', size=8, per_class=3, epochs=1, flip=False, device=device, random_state=k, settings=dict(depth=8, width=4, batch=32))
-    return c.partial_fit(x[rows], [names[int(y[i])] for i in rows])
+VALUES = (None, -1, 0, 3, 10**9, 2**63, 1e308, True, '', 'x', '\x1b[2J\x07', '../../outside', '$' * 3, [], [None], [-1], {}, {'x': 1}, 50_000_000, [50_000_000], 'NaN', ['a'] * 40)
 
-def forked(work, count=None):
-    "Run `work` in a process of its own; its id. An exception is its exit code 1, and one line."
-    pid = os.fork()
-    if pid: return pid
-    try:
-        work()
-        os._exit(0)
-    except BaseException as e:
-        print(f'{type(e).__name__}: {e}', file=sys.__stderr__, flush=True)
-        os._exit(1)
-
-def same_answers(c, both, photos):
-    "Which of two classifiers a loaded one is, by labels, weights and exemplars; None: a mixture."
-    for k, one in enumerate(both):
-        if c.classes_.tolist() == one.classes_.tolist() and torch.equal(torch.from_numpy(c.predict_proba(photos)), torch.from_numpy(one.predict_proba(photos))) and torch.equal(c.learner_.memory.x, one.learner_.memory.x): return k
-    return None
-
-def loads_drill(n, here):
-    "Loads while another process saves two models by turns, as fast as it can; every second time it keeps no earlier version."
-    both, photos, path = [taught(0), taught(1)], load_data('digits').x_test[:20], here/'model'
-    both[0].save(path)
-    def saver():
-        k = 0
-        while True: k += 1; both[k%2].save(path, previous=bool(k%4 < 2))
-    pid, found, wrong, t0 = forked(saver), [0, 0], [], time.perf_counter()
-    try:
-        for i in range(n):
-            try: k = same_answers(IncrementalClassifier.load(path), both, photos)
-            except Exception as e: wrong.append(f'load {i+1}: {type(e).__name__}: {e}'); continue
-            if k is None: wrong.append(f'load {i+1}: a mixture')
-            else: found[k] += 1
-    finally:
-        os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
-    both[0].save(path) # sweeps away what the kill left
-    left = sorted(p.name for p in here.iterdir() if p.name not in ('model', 'model.previous'))
-    if left: wrong.append(f'left over: {left}')
-    return dict(loads=n, of_each=found, mixed=sum('mixture' in w for w in wrong), loads_per_second=round(n/(time.perf_counter()-t0), 1), wrong=wrong)
-
-def savers_drill(n, here):
-    "Pairs of processes that save into one place at the same moment; in every tenth pair one of them is killed on the way."
-    both, photos, wrong, last, killed, rng = [taught(0), taught(1)], load_data('digits').x_test[:20], [], [0, 0], 0, random.Random(1)
-    for i in range(n):
-        path, gate = here/f'pair{i}'/'model', time.time()+.05
-        path.parent.mkdir()
-        if i%2: both[0].save(path)
-        def saver(k):
-            while time.time() < gate: pass
-            both[k].save(path)
-        pids, dies = [forked(lambda k=k: saver(k)) for k in ((0, 1), (1, 0))[i//2%2]], i%10 == 9
-        if dies:
-            time.sleep(max(0, gate-time.time()) + rng.uniform(0, .1))
-            os.kill(pids[0], signal.SIGKILL); killed += 1
-        codes = [os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]) for p in pids]
-        if any(codes[dies:]): wrong.append(f'pair {i+1}: exit codes {codes}')
-        try:
-            found = [same_answers(IncrementalClassifier.load(p), both, photos) for p in (path, path.with_name('model.previous')) if p == path or not dies or p.exists()]
-            last[found[0]] += 1
-            if None in found or not (dies or sorted(found) == [0, 1]): wrong.append(f'pair {i+1}: the last and the one before are {found}')
-        except Exception as e: wrong.append(f'pair {i+1}: {type(e).__name__}: {e}')
-        both[0].save(path) # sweeps away what a kill left
-        left = sorted(p.name for p in path.parent.iterdir() if p.name not in ('model', 'model.previous'))
-        if left: wrong.append(f'pair {i+1}: left over {left}')
-        shutil.rmtree(path.parent)
-    return dict(pairs=n, killed=killed, last=last, lost=len(wrong), wrong=wrong)
-
-ODD = (None, True, -1, 0, 1, 7, 1.5, 2**31, 2**62, 2**63, 10**30, 1e308, '', 'x', '1', '../../outside', 'a\0b', '\ud800', 'n'*100_000, [], {}, [[]], [0, 0], [None], {'x': 1}, [1e308]*3, list(range(3000)))
-BYTES = (b'', b'{', b'null', b'3', b'"x"', b'[]', b'{}', b'[NaN]', b'\xff\xfe{}', b'\xef\xbb\xbf{}', b'['*100_000, b'{"a":'*100_000, b'[' + b'0,'*3_000_000 + b'0]', b'[1e999]', b'9'*5000)
-
-def places(obj, at=()):
-    "Every place within a JSON object: a tuple of keys."
+def places(v, at=()):
+    "The path to every value of a JSON object; of long lists, to the first two and the last."
     yield at
-    for k, v in (obj.items() if isinstance(obj, dict) else enumerate(obj) if isinstance(obj, list) else ()): yield from places(v, (*at, k))
+    inside = v.items() if isinstance(v, dict) else [(k, v[k]) for k in sorted({*range(min(2, len(v))), len(v)-1}) if v] if isinstance(v, list) else []
+    for k, x in inside: yield from places(x, (*at, k))
 
-def change_json(info, rng):
-    "Bytes of a JSON file with one place changed: another value, a key less, a key more, a list twice as long; or no JSON at all."
-    how = rng.choice(('value', 'value', 'value', 'value', 'less', 'more', 'twice', 'bytes'))
-    if how == 'bytes': return rng.choice(BYTES)
-    at = rng.choice([p for p in places(info) if p and 'hist' not in p[:-2]])
-    inner = info
-    for k in at[:-1]: inner = inner[k]
-    if how == 'less': del inner[at[-1]]
-    elif how == 'more' and isinstance(inner, dict): inner[rng.choice(('kind', 'x', 'self', ''))] = rng.choice(ODD)
-    elif how == 'twice' and isinstance(inner[at[-1]], (list, str)): inner[at[-1]] = inner[at[-1]]*2
-    else: inner[at[-1]] = rng.choice(ODD)
-    return json.dumps(info).encode()
+def changed(v, at, new, drop=False):
+    "A copy of a JSON object with another value at a place, or with nothing there."
+    if not at: return new
+    out = dict(v) if isinstance(v, dict) else list(v)
+    if drop and len(at) == 1: del out[at[0]]
+    else: out[at[0]] = changed(v[at[0]], at[1:], new, drop)
+    return out
 
-def change_tensors(data, rng):
-    "Bytes of a safetensors file with one tensor changed, or damaged bytes."
-    if rng.random() < .3:
-        n = int.from_bytes(data[:8], 'little')
-        return rng.choice((b'', data[:8], data[:8+n], data[:-1], data+b'x', (2**63-1).to_bytes(8, 'little')+data[8:], (1 << 40).to_bytes(8, 'little')+data[8:], data[:8]+b' '*n+data[8+n:], data[:8]+data[8:8+n].replace(b'[0,', b'[9,', 1)+data[8+n:], data[:8]+data[8:8+n].replace(b'F32', b'BOOL', 1)[:n]+data[8+n:], data[:8]+data[8:8+n].replace(b'F32', b'I32', 1)+data[8+n:], data[:8]+rng.randbytes(n)+data[8+n:]))
-    tensors = safetensors.torch.load(data)
-    k = rng.choice(sorted(tensors))
-    v = tensors[k]
-    how = rng.choice(('type', 'type', 'shape', 'number', 'number', 'gone', 'added', 'swapped', 'large'))
-    if how == 'type': tensors[k] = v.to(rng.choice((torch.bool, torch.int8, torch.int64, torch.float16, torch.bfloat16, torch.float64, torch.uint8, torch.float32)))
-    elif how == 'shape': tensors[k] = rng.choice((v.flatten(), v[None], v.flatten()[:0], v.flatten()[:1].clone(), torch.cat([v.flatten()]*2)))
-    elif how == 'number': tensors[k] = torch.full_like(v, 1)*rng.choice((-1, 0, 127)) if not v.is_floating_point() else torch.full_like(v, rng.choice((torch.nan, torch.inf, -torch.inf, 3e38, -3e38, 1e-45, -1., 0.)))
-    elif how == 'gone': del tensors[k]
-    elif how == 'added': tensors[rng.choice(('x', '', '../x', 'head.bias2'))] = torch.zeros(3)
-    elif how == 'large': tensors[k] = torch.zeros(2**22)
+def sealed(folder, name, data):
+    "Write a file of a saved folder, and its right checksum into the manifest."
+    manifest = load_json(folder/'manifest.json')
+    manifest[name] = dict(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    (folder/name).write_bytes(data)
+    save_json(folder/'manifest.json', manifest)
+
+def harm_json(path, rng):
+    "Change a value of a JSON file; every digest and checksum is right again afterwards."
+    file = rng.choice([f for f in sorted(path.rglob('*.json')) for _ in range(4 if f.name == 'config.json' else 1)])
+    v = load_json(file)
+    # to learn for a billion epochs or of other classes is a wish that may be granted: that is no attack
+    at = rng.choice([p for p in places(v) if p and not set(p) & {'epochs', 'digest'} or 'epochs' in p and file.name != 'config.json'])
+    drop, new = rng.random() < .2, rng.choice(VALUES)
+    v = changed(v, at, new, drop)
+    if file.name == 'config.json' and isinstance(v, dict) and rng.random() < .95: v['digest'] = _digest(v)
+    data = json.dumps(v).encode()
+    if file.parent != path and file.name != 'manifest.json': sealed(file.parent, file.name, data)
+    else: file.write_bytes(data)
+    return f"{file.relative_to(path)}: {'.'.join(map(str, at))} {'is gone' if drop else f'is {new!r}'[:60]}"
+
+TENSORS = dict(nan=lambda v: v.float()*float('nan'), infinite=lambda v: v.float()+float('inf'), bool=lambda v: v.bool(), int8=lambda v: v.char(), double=lambda v: v.double(), row=lambda v: v[None], cut=lambda v: v.flatten()[:1],
+               negative=lambda v: -v.abs()-1 if v.dtype != torch.uint8 else v, huge=lambda v: torch.full_like(v, 3e38) if v.is_floating_point() else torch.full_like(v, 100), empty=lambda v: v.flatten()[:0])
+
+def harm_tensors(path, rng):
+    "Change a tensor, or its name; the checksum is right."
+    file = rng.choice(sorted(path.rglob('*.safetensors')))
+    tensors, meta = load_tensors(file)
+    name, how = rng.choice(sorted(tensors)), rng.choice([*TENSORS, 'gone', 'renamed', 'one more'])
+    if how in TENSORS: tensors[name] = TENSORS[how](tensors[name])
+    elif how == 'one more': tensors['more'] = torch.ones(3)
     else:
-        other = rng.choice(sorted(tensors))
-        tensors[k], tensors[other] = tensors[other].clone(), tensors[k].clone()
-    return safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()})
+        v = tensors.pop(name)
+        if how == 'renamed': tensors['other'] = v
+    sealed(file.parent, file.name, to_tensors(tensors, meta))
+    return f'{file.relative_to(path)}: {name} {how}'
 
-KINDS_OF_FILES = dict(fifo=lambda f, o: os.mkfifo(f), folder=lambda f, o: f.mkdir(), nothing=lambda f, o: None, zero=lambda f, o: f.symlink_to('/dev/zero'), link=lambda f, o: f.symlink_to(o/f.name), hard=lambda f, o: os.link(o/f.name, f), loose=lambda f, o: f.symlink_to(o/'nowhere'), loop=lambda f, o: f.symlink_to(f.name), tty=lambda f, o: f.symlink_to('/dev/tty'))
+def harm_text(path, rng):
+    "Another content altogether: nested without end, a file full of holes, a line of a megabyte."
+    file = rng.choice(sorted(f for f in path.rglob('*') if f.is_file()))
+    how = rng.choice(('nested', 'holes', 'long', 'nothing', 'numbers'))
+    if how == 'holes': os.truncate(file, 2**32)
+    else:
+        data = dict(nested=b'['*200_000, long=b'"'+b'x'*3_000_000+b'"', nothing=b'', numbers=b'['+b'9,'*1_500_000+b'9]')[how]
+        if file.parent != path and file.name != 'manifest.json': sealed(file.parent, file.name, data)
+        else: file.write_bytes(data)
+    return f'{file.relative_to(path)}: {how}'
 
-def hostile(good, path, outside, rng):
-    "A classifier folder as somebody else may have made it, and what was done: mostly with right checksums."
-    shutil.copytree(good, path)
-    files = sorted(f.name for f in path.iterdir())
-    listed = [f for f in files if f != MANIFEST]
-    how = rng.choice(('json', 'json', 'json', 'json', 'json', 'tensors', 'tensors', 'tensors', 'manifest', 'file', 'file', 'beside', 'sparse', 'itself'))
-    what = ''
-    if how in ('json', 'tensors'):
-        name = 'classifier.json' if how == 'json' else rng.choice([f for f in listed if f.endswith('.safetensors')])
-        data = (path/name).read_bytes()
-        (path/name).write_bytes(change_json(json.loads(data), rng) if how == 'json' else change_tensors(data, rng))
-        what = name
-    seal = {f: dict(bytes=(path/f).stat().st_size, sha256=checksum(path/f)) for f in listed}
-    if how == 'manifest':
-        name = rng.choice(listed)
-        what = rng.choice(('less', 'up', 'absolute', 'types', 'json', 'size'))
-        if what == 'less': del seal[name]
-        elif what in ('up', 'absolute'): seal[{'up': '../outside/'+name, 'absolute': str(outside/name)}[what]] = seal.pop(name)
-        elif what == 'types': seal[name] = rng.choice(ODD)
-        elif what == 'size': seal[name]['bytes'] = rng.choice((-1, 2**40, 1.5, True, '1'))
-    (path/MANIFEST).write_bytes(change_json(seal, rng) if what == 'json' else json.dumps(seal).encode())
-    if how == 'file':
-        name, what = rng.choice(files), rng.choice(sorted(KINDS_OF_FILES))
-        (path/name).unlink()
-        KINDS_OF_FILES[what](path/name, outside)
-        what += f' for {name}'
-    elif how == 'sparse': # large without being so on the disk
-        name = what = rng.choice(files)
-        os.truncate(path/name, 1 << 34)
-        if name != MANIFEST: (path/MANIFEST).write_text(json.dumps(seal | {name: dict(bytes=1 << 34, sha256='0'*64)}))
-    elif how == 'beside': # in the way of a `save`
-        what = rng.choice(('.model.new', '.model.old', 'model.previous', '..model.new.01234567'))
-        rng.choice((lambda f: f.symlink_to(outside), lambda f: os.mkfifo(f), lambda f: f.symlink_to(outside/'x'), lambda f: (f.mkdir(), (f/'x').symlink_to(outside))))(path.with_name(what))
-    elif how == 'itself':
-        shutil.rmtree(path)
-        what = rng.choice(('link', 'fifo', 'file', 'loop', 'bare'))
-        dict(link=lambda: path.symlink_to(outside), fifo=lambda: os.mkfifo(path), file=lambda: path.touch(), loop=lambda: path.symlink_to(path.name), bare=lambda: path.mkdir())[what]()
-    return f'{how} {what}'.strip()
+KINDS = ('link', 'hard link', 'link to /dev/zero', 'link to nothing', 'pipe', 'socket', 'folder')
+
+def harm_kinds(path):
+    "Every file that is read or written in a run, as every kind of what is no file of its own: (name, kind)."
+    names = ['config.json', 'metrics.json', 'log.jsonl', '.lock', 'accuracy.png', 'matrix.png', 'weights.png', 'tensorboard', 'phase_01', 'phase_02']
+    names += [str(f.relative_to(path)) for d in ('phase_01', next(iter(sorted(p.name for p in path.glob('phase_02*'))))) for f in sorted((path/d).iterdir())]
+    return [(n, k) for n in names for k in KINDS]
+
+def put_kind(path, name, kind, outside):
+    at = path/name
+    if at.is_dir() and not at.is_symlink(): shutil.rmtree(at)
+    else: at.unlink(missing_ok=True)
+    mine = outside/'precious' if '.' in name else outside/'folder'
+    if kind == 'link': at.symlink_to(mine)
+    elif kind == 'hard link': os.link(outside/'precious', at)
+    elif kind == 'link to /dev/zero': at.symlink_to('/dev/zero')
+    elif kind == 'link to nothing': at.symlink_to(outside/'made')
+    elif kind == 'pipe': os.mkfifo(at)
+    elif kind == 'folder': (at/'x').mkdir(parents=True)
+    else:
+        before = os.getcwd()
+        os.chdir(at.parent)
+        try: socket.socket(socket.AF_UNIX).bind(at.name)
+        finally: os.chdir(before)
+    return f'{name}: a {kind}'
 
 def contents(folder):
-    "Names, kinds, times and bytes of all that is in a folder."
-    def of(f):
-        s = f.lstat()
-        return s.st_mode, s.st_mtime_ns, s.st_nlink if f.suffix else 0, f.read_bytes() if f.is_file() and not f.is_symlink() else b''
-    return {str(f.relative_to(folder)): of(f) for f in sorted(folder.rglob('*'))}
+    "What lies in a folder, and when it was changed."
+    return {str(f.relative_to(folder)): (f.lstat().st_mtime_ns, f.read_bytes() if f.is_file() else None) for f in sorted(folder.rglob('*'))}
 
-def models_drill(n, seed, here, seconds=30, room=1 << 30):
-    "Classifier folders made by somebody else: each is loaded, asked, and saved over, in a process with little time and memory."
-    rng, photos = random.Random(seed), load_data('digits').x_test[:20]
-    (here/'good').mkdir()
-    taught_bic = IncrementalClassifier('bic', size=8, per_class=3, epochs=1, flip=False, device='cpu', settings=dict(depth=8, width=4, batch=32))
-    y = load_data('digits').y_train[:120]
-    taught_bic.partial_fit(load_data('digits').x_train[:120][y < 5], y[y < 5])
-    goods = [c.save(here/'good'/k) for k, c in (('base', taught(0)), ('bic', taught_bic), ('akr', IncrementalClassifier(size=8, per_class=2, epochs=1, flip=False, device='cpu', settings=dict(depth=8, width=4, batch=32, hidden=4)).partial_fit(photos, ['a', 'b']*10)))]
-    outside = here/'outside'
-    count, wrong, most, slowest, tried = dict(used=0, refused=0), [], 0, 0., {}
-    for i in range(n):
-        if outside.exists(): shutil.rmtree(outside)
-        good, box = goods[i%3], here/'box'
-        shutil.copytree(good, outside)
-        (outside/'photo.jpg').write_bytes(b'mine')
-        box.mkdir()
-        what = hostile(good, box/'model', outside, rng)
-        tried[what.split()[0]] = tried.get(what.split()[0], 0)+1
-        before, hard = contents(outside), 'hard' in what
-        ends, tells = os.pipe()
-        def use():
-            size = int(re.search(r'VmSize:\s+(\d+)', Path('/proc/self/status').read_text())[1])*1024 if sys.platform == 'linux' else 0
-            if size: resource.setrlimit(resource.RLIMIT_AS, (size+room, size+room))
-            said = 'used'
-            try:
-                p = IncrementalClassifier.load(box/'model', device='cpu').predict_proba(photos)
-                if not torch.from_numpy(p).isfinite().all(): said = 'not a number'
-            except InputError: said = 'refused'
-            except BaseException as e: said = f'{type(e).__name__}: {e}'
-            try: taught_bic.save(box/'model')
-            except InputError: pass
-            except BaseException as e: said = f'save: {type(e).__name__}: {e}'
-            os.write(tells, said[:2000].encode(errors='replace'))
-        t0, pid = time.perf_counter(), forked(use)
-        os.close(tells)
-        while not (done := os.wait4(pid, os.WNOHANG))[0] and time.perf_counter() < t0+seconds: time.sleep(.005)
-        hang = not done[0]
-        if hang: os.kill(pid, signal.SIGKILL); done = os.wait4(pid, 0)
-        with os.fdopen(ends, 'rb') as f: said = f.read().decode() or f'died: {os.waitstatus_to_exitcode(done[1])}'
-        most, slowest = max(most, done[2].ru_maxrss*1024), max(slowest, time.perf_counter()-t0)
-        after = contents(outside)
-        if hang: wrong.append(f'{i+1}, {what}: no end after {seconds} s')
-        elif said not in count: wrong.append(f'{i+1}, {what}: {said}')
-        else: count[said] += 1
-        unnamed = lambda c: {k: (v[0], v[1], v[3]) for k, v in c.items()} # of a hard link one name may go
-        if (unnamed if hard else dict)(after) != (unnamed if hard else dict)(before) and not (what == 'itself link' and said in count): wrong.append(f'{i+1}, {what}: a file outside was touched')
-        shutil.rmtree(box)
-    if most > room: wrong.append(f'{most/2**30:.2f} GiB of memory')
-    return dict(folders=n, tried=dict(sorted(tried.items())), **count, most_memory_gib=round(most/2**30, 2), slowest_seconds=round(slowest, 2), wrong=wrong)
+def command(words, here, seconds=60):
+    "One command in a process of its own: exit code (None: it was stopped), what it said, the largest memory in MiB."
+    out, pid = here/'said', os.fork()
+    if not pid:
+        code = 98
+        try:
+            with open(out, 'w') as f:
+                for fd in (1, 2): os.dup2(f.fileno(), fd)
+                sys.stdout, sys.stderr = os.fdopen(1, 'w', closefd=False), os.fdopen(2, 'w', closefd=False)
+                try: code = cli.main([str(w) for w in words])
+                except BaseException: traceback.print_exc(); code = 99
+                sys.stdout.flush(); sys.stderr.flush()
+        finally: os._exit(code if isinstance(code, int) else 1)
+    end, status = time.monotonic()+seconds, None
+    while time.monotonic() < end:
+        done, status, used = os.wait4(pid, os.WNOHANG)
+        if done: break
+        time.sleep(.01)
+    else:
+        os.kill(pid, signal.SIGKILL)
+        _, _, used = os.wait4(pid, 0)
+        return None, out.read_text(errors='replace'), used.ru_maxrss//1024
+    return os.waitstatus_to_exitcode(status), out.read_text(errors='replace'), used.ru_maxrss//1024
+
+def hostile_drill(n, seed, here):
+    "Run folders with one harmful change each, and every command on each of them."
+    rng, cfg = random.Random(seed), configure(epochs=2, warmup=0, depth=8, width=4, batch=64, memory=20, classes=4, base=2, step=2)
+    train(cfg, here/'whole', 'cpu', progress=False, save_every=1)
+    class Killed(BaseException): "As kill -9."
+    def stop(e):
+        if e['kind'] == 'epoch' and e['phase'] == 2: raise Killed
+    with contextlib.suppress(Killed): train(cfg, here/'half', 'cpu', progress=False, save_every=1, watch=stop)
+    Image.new('L', (8, 8), 99).save(here/'image.png')
+    outside, path, t = here/'outside', here/'run', dict(tracebacks=0, hangs=0, touched=0, over_1_GiB=0, nan=0)
+    harms = [(base, name, kind) for base in ('whole', 'half') for name, kind in harm_kinds(here/base)]
+    rng.shuffle(harms)
+    codes, calls, wrong, most = {}, 0, [], 0
+    for k in range(n):
+        shutil.rmtree(outside, ignore_errors=True); (outside/'folder').mkdir(parents=True); (outside/'precious').write_text('precious'); (outside/'folder'/'events.out.tfevents.1').write_text('precious')
+        shutil.rmtree(path, ignore_errors=True)
+        how = ('json', 'kind', 'tensors', 'json', 'kind', 'text')[k % 6]
+        base, name, kind = harms[k % len(harms)] if how == 'kind' else (rng.choice(('whole', 'half')), None, None)
+        shutil.copytree(here/base, path)
+        what = f'{base}, ' + (put_kind(path, name, kind, outside) if name else dict(json=harm_json, tensors=harm_tensors, text=harm_text)[how](path, rng))
+        before = contents(outside)
+        place = ['--device', 'cpu']
+        for words in (['predict', path, here/'image.png', *place], ['eval', path, *place], ['plot', path], ['train', '--resume', path, '--log', 'tensorboard', *place]):
+            code, said, mib = command(words, here)
+            calls += 1
+            most = max(most, mib)
+            codes[str(code)] = codes.get(str(code), 0)+1
+            found = [w for w, bad in dict(tracebacks='Traceback' in said or code in (98, 99), hangs=code is None, touched=contents(outside) != before, over_1_GiB=mib > 1024, nan=code == 0 and 'nan' in said).items() if bad]
+            for w in found: t[w] += 1
+            if found: wrong.append(f"{what}; akr {words[0]}: {', '.join(found)}: {said.strip().splitlines()[-1][:200] if said.strip() else ''}")
+    return dict(folders=n, calls=calls, **t, exit_codes=codes, largest_MiB=most, wrong=wrong)
+
+# ---- two starts at once
+
+def starts_drill(n, seed, here):
+    "Pairs of processes that train different runs into one folder: one must win, whole, and the other be told."
+    rng, wrong, won = random.Random(seed), [], dict(one=0, both=0, none=0)
+    cfgs = [configure(epochs=1, warmup=0, depth=8, width=4, batch=64, memory=20, classes=4, base=2, step=2, seed=k) for k in (1, 2)]
+    want = []
+    for k, c in enumerate(cfgs): train(c, here/f'reference{k}', 'cpu', progress=False); want.append(state(here/f'reference{k}'))
+    for pair in range(n):
+        path, at, pids = here/'both', time.time()+.05, []
+        if pair % 2: path.mkdir()
+        for c in cfgs:
+            wait = max(0, at + rng.uniform(0, .04) - time.time())
+            pid = os.fork()
+            if not pid:
+                code = 99
+                try:
+                    time.sleep(wait)
+                    train(c, path, 'cpu', progress=False)
+                    code = 0
+                except InputError: code = 2
+                except BaseException: traceback.print_exc()
+                finally: os._exit(code)
+            pids.append(pid)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]) for p in pids]
+        won['both' if codes == [0, 0] else 'one' if 0 in codes else 'none'] += 1
+        if sorted(codes) != [0, 2]: wrong.append(f'pair {pair}: exit codes {codes}')
+        elif state(path) != want[codes.index(0)] or load_json(path/'config.json')['config']['seed'] != cfgs[codes.index(0)].seed or evaluate_run(path, 'cpu')[1]: wrong.append(f'pair {pair}: mixed')
+        shutil.rmtree(path, ignore_errors=True)
+    return dict(pairs=n, won=won, mixed=len(wrong), wrong=wrong)
 
 # ----
 
-MANY = dict(kill=100, fuzz=20000, loads=500, savers=200, models=240) # how often, if nobody says so
+DRILLS = dict(kill=(kill_drill, 100), hostile=(hostile_drill, 240), starts=(starts_drill, 60), loads=(loads_drill, 500), savers=(savers_drill, 200), models=(models_drill, 240), fuzz=(None, 20000), fault=(None, 1))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('drill', choices=('fault', *MANY)); p.add_argument('--n', type=int, help=f"how many (default: {', '.join(f'{n} for {k}' for k, n in MANY.items())})")
+    p.add_argument('drill', choices=DRILLS); p.add_argument('--n', type=int, help='kills (default: 100), damaged images (20000), hostile folders (240), pairs of starts (60), loads (500), pairs of savers (200), classifier folders (240)')
     p.add_argument('--seed', type=int, default=1); p.add_argument('--out', default=str(Path(__file__).with_name('drills.json'))); p.add_argument('--commit', default='')
     a = p.parse_args()
-    a.n = a.n or MANY.get(a.drill)
+    a.n = a.n or DRILLS[a.drill][1]
     torch.set_num_threads(1)
     t0 = time.perf_counter()
     with tempfile.TemporaryDirectory() as d:
         here = Path(d)
-        drills = dict(
-            kill=lambda: kill_drill(a.n, a.seed, here), fault=lambda: fault_drill(here),
-            fuzz=lambda: dict(images=fuzz_images(a.n, a.seed, here), runs=fuzz_runs(max(1, a.n//100), a.seed, here)),
-            loads=lambda: loads_drill(a.n, here), savers=lambda: savers_drill(a.n, here), models=lambda: models_drill(a.n, a.seed, here))
-        r = drills[a.drill]()
+        r = DRILLS[a.drill][0](a.n, a.seed, here) if DRILLS[a.drill][0] else fault_drill(here) if a.drill == 'fault' else dict(images=fuzz_images(a.n, a.seed, here), runs=fuzz_runs(max(1, a.n//100), a.seed, here))
     parts = [r] if 'wrong' in r else list(r.values())
     commit = a.commit or subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
     how = dict(command=f"python nbs/results/drill.py {a.drill} " + f'--n {a.n} '*(a.drill != 'fault') + f'--seed {a.seed}', commit=commit, versions=versions(), machine=f'{os.cpu_count()} CPU cores ({platform.machine()}), one thread', seconds=round(time.perf_counter()-t0))
