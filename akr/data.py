@@ -91,7 +91,8 @@ def _plain_label(v)->Any: # A `str` or `int`, if it stands for one
     if isinstance(v, bytes):
         try: return v.decode()
         except UnicodeDecodeError: return v
-    return (str.__str__(v) if isinstance(v, str) else int(v)) if isinstance(v, Enum) and isinstance(v, (str, int)) else v
+    if not isinstance(v, Enum): return v
+    return str.__str__(v) if isinstance(v, str) else int(v) if isinstance(v, int) else v
 
 def as_labels(
     y, # Labels (n,): NumPy, torch or a list; whole numbers or strings
