@@ -401,7 +401,8 @@ def run_command(
     argv:list[str] # The words of the command line
 )->int: # Exit code
     "Read the words and do what they say; whatever is wrong is raised."
-    if any('\0' in w for w in argv): raise InputError("a word of the command line holds a zero byte, as no file's name can")
+    if any('\0' in w for w in argv): 
+        raise InputError("a word of the command line holds a zero byte, as no file's name can")
     load_plugins(argv)
     if is_paper(argv):
         with patient(): return do_paper(parse(make_paper_parser(), argv))

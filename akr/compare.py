@@ -738,7 +738,8 @@ def expected(
     phases = [f'  phase {t+1}: {_listed(s.class_names[e-n:e])}' for t, (n, e) in enumerate(zip(s.sizes, ends))]
     c, h, w = s.data.shape
     return '\n'.join([*notes, f'{cfg.name} on {cfg.data}, seed {cfg.seed}, run folder {out}',
-        f'{sum(len(p.x) for p in s):,} training images of {c}x{h}x{w}, {len(s.class_names)} classes, order {cfg.order}:', *phases,
+        f'{sum(len(p.x) for p in s):,} training images of {c}x{h}x{w}, {len(s.class_names)} classes, '
+        f'order {cfg.order}:', *phases,
         f'settings that are not the usual ones: {", ".join(own)}' if own else 'all settings are the usual ones',
         f'{cfg.epochs} epochs of each phase, {work:.3g} passes of an image through the network: about {time_left} '
         f"on {place} with {machine.threads} thread{'s'*(machine.threads > 1)}"])

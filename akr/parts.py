@@ -71,7 +71,7 @@ def bounds_text(
 
 _MOST = {int: 2**63-1, float: 1e30} # tensors hold no larger whole number, and steps computed with larger ones overflow
 
-def _too_large(v, kind:type)->bool: return isinstance(v, Real) and _MOST[kind] < abs(v) < math.inf
+def _too_large(v, kind:type)->bool: return isinstance(v, (int, float)) and _MOST[kind] < abs(v) < math.inf
 
 def _number(o:Option, v, kind:type)->Any: # None, if it is no such number within the bounds
     if isinstance(v, bool) or not isinstance(v, Integral if kind is int else Real): return None
@@ -306,7 +306,8 @@ def find(
     "The part of a kind with a name; an `InputError` says which there are, and how to bring another."
     known = names(kind)
     first, colon, rest = str(name).partition(':')
-    if colon and hasattr(whole := _REGISTER[kind].get(first), 'of_name'): return whole.of_name(rest)
+    by_name = getattr(_REGISTER[kind].get(first), 'of_name', None) # of a part that is many, as timm:NAME
+    if colon and by_name: return by_name(rest)
     try: return _REGISTER[kind][one_of(name, known, kind)]
     except InputError as e:
         lost = ''.join(f'; the parts of {k} could not be loaded ({v})' for k, v in _FAILED.items())
