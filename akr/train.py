@@ -51,8 +51,8 @@ def phase_line(
     "One line on a finished phase."
     f = lambda v: 'n/a' if v is None else f'{v:.2f} %'
     top1 = p['top1']
-    return (f"phase {p['phase']}/{phases}: {p['seen']} classes, top-1 head {f(top1['head'])}, NME {f(top1['nme'])}"
-            f"  ({p['seconds']['train']:.1f} s of training, {p['images_per_second']:.0f} images/s)")
+    return (f"phase {p['phase']}/{phases}: {p['seen']} classes, head {f(top1['head'])}, NME {f(top1['nme'])}"
+            f" ({p['seconds']['train']:.1f} s, {p['images_per_second']:.0f} images/s)") # at most 80 columns
 
 def check_memory(
     cfg:Config, # Has the budget
