@@ -406,6 +406,80 @@ def resume(
         how.say(f"{run.path} is finished: there is nothing left to learn")
         with watching([JsonLines(), *watchers(how.watch)], run.path, past_events(run), how.say): return run
 
+# %% ../nbs/81_train.ipynb #5b738ae0
+LATER = ('epochs', 'batch', 'lr', 'schedule', 'momentum', 'weight_decay', 'precision', 'compile', 'warmup',
+         'attention_lr', 'attention_schedule') # settings that later phases may have of their own
+
+def _check_later(old:Config, new:Config)->None:
+    "An `InputError` for settings that the phases taken over have made up their mind about."
+    a, b = old.to_dict(), new.to_dict()
+    may = {*LATER, *old.options('schedule'), *new.options('schedule')}
+    fixed = [named(k) for k in {**a, **b} if a.get(k) != b.get(k) and k not in may]
+    if fixed:
+        accepted = ', '.join(named(k) for k in LATER if k in b)
+        raise InputError(f"{', '.join(fixed)} cannot change for the phases that follow: of the settings, these can: "
+                         f"{accepted} and those of the schedule")
+
+def _other_settings(run:Run, phases:int, new:Config)->list[dict]: # Each 'to' (a phase, from 1) and 'settings'
+    "Which settings a run's first phases had that are others now: one entry for phases in a row that had the same."
+    now, before, out = new.to_dict(), run.info.get('begun', {}).get('settings', []), []
+    may = {*LATER, *run.cfg.options('schedule'), *new.options('schedule')}
+    as_json = lambda v: list(v) if isinstance(v, tuple) else v
+    for t in range(1, phases+1):
+        had = run.info['config'] | next((s['settings'] for s in before if t <= s['to']), {})
+        other = {k: v for k, v in had.items() if k in may and as_json(now.get(k)) != as_json(v)}
+        if out and out[-1]['settings'] == other: out[-1]['to'] = t
+        else: out.append(dict(to=t, settings=other))
+    return out
+
+def branch(
+    path, # The run folder to begin from; it stays as it is
+    phase:int|None=None, # The last phase that is taken over, from 1; None: the last finished one
+    out=None, # The new run's folder; None: one under runs/
+    device:str='auto', # auto, cpu, cuda or cuda:N
+    data:Dataset|None=None, # The images again, if they were given in Python
+    progress:bool|None=None, # As for `train`
+    save_every:int|None=None, # As for `train`
+    deterministic:bool=False, # As for `train`
+    watch:Callable|list|tuple|None=None, # As for `train`
+    where:dict|None=None, # `data_dir`, `download`, `cache_dir` of `load_data`
+    **given:Any # Settings of the phases that follow
+)->Run: # Finished
+    "Begin a new run with the first phases of another one, and learn the others with other settings."
+    old, place, how = Run(path), pick_device(device), Manner(progress, save_every, deterministic, watch)
+    if deterministic: ask_cublas(place)
+    done, phases = len(old.results()), len(old.info['sizes'])
+    if not done: raise InputError(f"the run in {str(path)!r} has no finished phase yet to begin from")
+    k = done if phase is None else at_least(phase, 1, named('from_phase'))
+    if k > min(done, phases-1):
+        left = '' if done < phases else ', and it is finished'
+        raise InputError(f"{named('from_phase')} must be from 1 to {min(done, phases-1)}, not {k}: "
+                         f"the run in {str(path)!r} has {done} finished phases of {phases}{left}")
+    cfg = old.cfg.replace(**given)
+    _check_later(old.cfg, cfg)
+    folder = check_free(free_folder(cfg) if out is None else out)
+    stream = old.stream(place, data, **(where or {}))
+    begun = dict(run=str(old.path.resolve()), phases=k, digest=old.info['digest'],
+                 settings=_other_settings(old, k, cfg))
+    info = describe(cfg, stream, old.augment(), place, begun=begun)
+    with _taken(folder):
+        check_free(folder)
+        try: _take_over(old, folder, k)
+        except OSError as e:
+            raise InputError(f"the output folder {str(folder)!r} cannot be written: {e.strerror}") from None
+        _begin(folder, info) # last: without config.json it is no run
+        run = Run(folder)
+        how.say(f"begun from phase {k} of {old.path}")
+        return fit(run, run.learner(k-1, place), stream, k, how)
+
+def _take_over(old:Run, folder:Path, phases:int)->None:
+    "Copy the first phases of a run, each file with its checksum compared."
+    with Folder(old.path) as source, Folder(folder) as target:
+        for t in range(phases):
+            name = phase_dir(folder, t).name
+            with source.sub(name, sealed=True) as d:
+                target.new(name, lambda new: [new.write(f, d.read(f)) for f in d.seal or () if f != MANIFEST])
+
 # %% ../nbs/81_train.ipynb #27e98293
 LATER = ('epochs', 'batch', 'lr', 'schedule', 'momentum', 'weight_decay', 'precision', 'compile', 'warmup',
          'attention_lr', 'attention_schedule') # settings that later phases may have of their own

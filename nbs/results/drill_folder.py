@@ -117,6 +117,18 @@ def contents(folder):
     "What lies in a folder, and when it was changed."
     return {str(f.relative_to(folder)): (f.lstat().st_mtime_ns, f.read_bytes() if f.is_file() else None) for f in sorted(folder.rglob('*'))}
 
+def apart(f, *args):
+    "What a function gives, as text, computed in a process of its own: what it takes of the memory is not counted with the next ones."
+    r, w = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try: os.write(w, str(f(*args)).encode())
+        finally: os._exit(0)
+    os.close(w)
+    with os.fdopen(r) as out: text = out.read()
+    os.waitpid(pid, 0)
+    return text
+
 def command(words, here, seconds=60):
     "One command in a process of its own: exit code (None: it was stopped), what it said, the largest memory in MiB."
     out, pid = here/'said', os.fork()
@@ -141,8 +153,8 @@ def command(words, here, seconds=60):
         return None, out.read_text(errors='replace'), used.ru_maxrss//1024
     return os.waitstatus_to_exitcode(status), out.read_text(errors='replace'), used.ru_maxrss//1024
 
-def hostile_drill(n, seed, here):
-    "Run folders with one harmful change each, and every command on each of them."
+def hostile_drill(n, seed, here, jobs=4):
+    "Run folders with one harmful change each, and every command on each of them; some folders at a time."
     rng, cfg = random.Random(seed), configure(epochs=2, warmup=0, depth=8, width=4, batch=64, memory=20, classes=4, base=2, step=2)
     train(cfg, here/'whole', 'cpu', progress=False, save_every=1)
     class Killed(BaseException): "As kill -9."
@@ -150,28 +162,47 @@ def hostile_drill(n, seed, here):
         if e['kind'] == 'epoch' and e['phase'] == 2: raise Killed
     with contextlib.suppress(Killed): train(cfg, here/'half', 'cpu', progress=False, save_every=1, watch=stop)
     Image.new('L', (8, 8), 99).save(here/'image.png')
-    outside, path, t = here/'outside', here/'run', dict(tracebacks=0, hangs=0, touched=0, over_1_GiB=0, nan=0)
+    commands = lambda path: (['predict', path, here/'image.png', '--device', 'cpu'], ['eval', path, '--device', 'cpu'], ['plot', path], ['train', '--resume', path, '--log', 'tensorboard', '--device', 'cpu'])
+    shutil.copytree(here/'whole', here/'warm')
+    with open(os.devnull, 'w') as null, contextlib.redirect_stdout(null): # what is imported now need not be imported by each of them
+        for words in commands(here/'warm'): cli.main([str(w) for w in words])
     harms = [(base, name, kind) for base in ('whole', 'half') for name, kind in harm_kinds(here/base)]
     rng.shuffle(harms)
-    codes, calls, wrong, most = {}, 0, [], 0
-    for k in range(n):
-        shutil.rmtree(outside, ignore_errors=True); (outside/'folder').mkdir(parents=True); (outside/'precious').write_text('precious'); (outside/'folder'/'events.out.tfevents.1').write_text('precious')
-        shutil.rmtree(path, ignore_errors=True)
-        how = ('json', 'kind', 'tensors', 'json', 'kind', 'text')[k % 6]
-        base, name, kind = harms[k % len(harms)] if how == 'kind' else (rng.choice(('whole', 'half')), None, None)
-        shutil.copytree(here/base, path)
-        what = f'{base}, ' + (put_kind(path, name, kind, outside) if name else dict(json=harm_json, tensors=harm_tensors, text=harm_text)[how](path, rng))
-        before = contents(outside)
-        place = ['--device', 'cpu']
-        for words in (['predict', path, here/'image.png', *place], ['eval', path, *place], ['plot', path], ['train', '--resume', path, '--log', 'tensorboard', *place]):
-            code, said, mib = command(words, here)
-            calls += 1
-            most = max(most, mib)
-            codes[str(code)] = codes.get(str(code), 0)+1
-            found = [w for w, bad in dict(tracebacks='Traceback' in said or code in (98, 99), hangs=code is None, touched=contents(outside) != before, over_1_GiB=mib > 1024, nan=code == 0 and 'nan' in said).items() if bad]
-            for w in found: t[w] += 1
-            if found: wrong.append(f"{what}; akr {words[0]}: {', '.join(found)}: {said.strip().splitlines()[-1][:200] if said.strip() else ''}")
-    return dict(folders=n, calls=calls, **t, exit_codes=codes, largest_MiB=most, wrong=wrong)
+    def some(job):
+        "Every `jobs`-th folder."
+        (own := here/f'job{job}').mkdir()
+        outside, path, t = own/'outside', own/'run', dict(tracebacks=0, hangs=0, touched=0, over_1_GiB=0, nan=0)
+        codes, calls, wrong, most = {}, 0, [], 0
+        for k in range(job, n, jobs):
+            shutil.rmtree(outside, ignore_errors=True); (outside/'folder').mkdir(parents=True); (outside/'precious').write_text('precious'); (outside/'folder'/'events.out.tfevents.1').write_text('precious')
+            shutil.rmtree(path, ignore_errors=True)
+            how, mine = ('json', 'kind', 'tensors', 'json', 'kind', 'text')[k % 6], random.Random(f'{seed} {k}')
+            base, name, kind = harms[k % len(harms)] if how == 'kind' else (mine.choice(('whole', 'half')), None, None)
+            shutil.copytree(here/base, path)
+            what = f'{base}, ' + (put_kind(path, name, kind, outside) if name else apart(dict(json=harm_json, tensors=harm_tensors, text=harm_text)[how], path, mine))
+            before = contents(outside)
+            for words in commands(path):
+                code, said, mib = command(words, own)
+                calls += 1
+                most = max(most, mib)
+                codes[str(code)] = codes.get(str(code), 0)+1
+                found = [w for w, bad in dict(tracebacks='Traceback' in said or code in (98, 99), hangs=code is None, touched=contents(outside) != before, over_1_GiB=mib > 1024, nan=code == 0 and 'nan' in said).items() if bad]
+                for w in found: t[w] += 1
+                if found:
+                    wrong.append(f"{what}; akr {words[0]}: {', '.join(found)}: {said.strip().splitlines()[-1][:200] if said.strip() else ''}")
+                    print(wrong[-1], said[-1500:], file=sys.stderr, flush=True)
+        save_json(here/f'job{job}.json', dict(calls=calls, **t, exit_codes=codes, largest_MiB=most, wrong=wrong))
+    pids = []
+    for job in range(jobs):
+        if not (pid := os.fork()):
+            try: some(job)
+            finally: os._exit(0)
+        pids.append(pid)
+    for pid in pids: os.waitpid(pid, 0)
+    each = [load_json(here/f'job{job}.json') for job in range(jobs)]
+    total = {k: sum(e[k] for e in each) for k in each[0] if isinstance(each[0][k], int)} | dict(largest_MiB=max(e['largest_MiB'] for e in each))
+    codes = {c: sum(e['exit_codes'].get(c, 0) for e in each) for c in sorted({c for e in each for c in e['exit_codes']})}
+    return dict(folders=n, **total, exit_codes=codes, wrong=[w for e in each for w in e['wrong']])
 
 # ---- two starts at once
 
