@@ -332,6 +332,18 @@ def contents(folder):
     "What lies in a folder, and when it was changed."
     return {str(f.relative_to(folder)): (f.lstat().st_mtime_ns, f.read_bytes() if f.is_file() else None) for f in sorted(folder.rglob('*'))}
 
+def apart(f, *args):
+    "What a function gives, as text, computed in a process of its own: what it takes of the memory is not counted with the next ones."
+    r, w = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try: os.write(w, str(f(*args)).encode())
+        finally: os._exit(0)
+    os.close(w)
+    with os.fdopen(r) as out: text = out.read()
+    os.waitpid(pid, 0)
+    return text
+
 def command(words, here, seconds=60):
     "One command in a process of its own: exit code (None: it was stopped), what it said, the largest memory in MiB."
     out, pid = here/'said', os.fork()
@@ -375,7 +387,7 @@ def hostile_drill(n, seed, here):
         how = ('json', 'kind', 'tensors', 'json', 'kind', 'text')[k % 6]
         base, name, kind = harms[k % len(harms)] if how == 'kind' else (rng.choice(('whole', 'half')), None, None)
         shutil.copytree(here/base, path)
-        what = f'{base}, ' + (put_kind(path, name, kind, outside) if name else dict(json=harm_json, tensors=harm_tensors, text=harm_text)[how](path, rng))
+        what = f'{base}, ' + (put_kind(path, name, kind, outside) if name else apart(dict(json=harm_json, tensors=harm_tensors, text=harm_text)[how], path, random.Random(f'{seed} {k}')))
         before = contents(outside)
         place = ['--device', 'cpu']
         for words in (['predict', path, here/'image.png', *place], ['eval', path, *place], ['plot', path], ['train', '--resume', path, '--log', 'tensorboard', *place]):
