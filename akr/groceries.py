@@ -11,11 +11,10 @@ from io import BytesIO
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from PIL import Image
 
 from .core import InputError
 from .data import Dataset, Source, Where, from_arrays
-from .images import decode_all
+from .images import decode_all, open_image
 from .parts import part
 
 # %% ../nbs/14_groceries.ipynb #7dd3fc86
@@ -39,7 +38,7 @@ class Groceries(Source):
         except (OSError, BadZipFile) as e:
             raise InputError(f"the photos of akr are missing or damaged ({e}): install akr again") from None
         order = sorted(held) # part/class/number.webp
-        x = decode_all([Image.open(BytesIO(held[n])) for n in order], 96 if size is None else size) # (764,3,size,size)
+        x = decode_all([open_image(held[n]) for n in order], 96 if size is None else size) # (764,3,size,size)
         part, y = np.array([n.split('/')[:2] for n in order]).T # (764,) each
         train = part == 'train'
         side = x.shape[-1]

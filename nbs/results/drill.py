@@ -40,8 +40,8 @@ import zlib
 from pathlib import Path
 from unittest import mock
 
-import safetensors.torch
 import torch
+from drill_classifier import loads_drill, models_drill, savers_drill
 from PIL import Image
 
 from akr import cli
