@@ -8,7 +8,6 @@ __all__ = ['to_unit', 'to_prior', 'Standardised', 'loss_ahead', 'balanced_rows',
 
 # %% ../nbs/72_readings.ipynb #71c64db6
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
