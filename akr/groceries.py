@@ -25,7 +25,7 @@ from .parts import part
 PHOTOS = Path(str(files('akr')))/'photos' # groceries.zip, and the licence
 
 @lru_cache(2) # a run that is trained, tested and asked in one program decodes them once
-def _decoded(folder:Path, size:int)->tuple[Tensor, np.ndarray, np.ndarray]: # photos (764,3,size,size), part and class (764,)
+def _decoded(folder:Path, size:int)->tuple[Tensor, np.ndarray, np.ndarray]: # photos (764,3,size,size), part, class
     try:
         with ZipFile(BytesIO((folder/'groceries.zip').read_bytes())) as z: held = {n: z.read(n) for n in z.namelist()}
     except (OSError, BadZipFile) as e:
