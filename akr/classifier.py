@@ -472,7 +472,7 @@ def telling(
     for w in each:
         if isinstance(w, (JsonLines, TensorBoard)):
             raise InputError(f"watch: {type(w).__name__} writes into a run folder, and a classifier has none")
-    bar = tqdm(total=epochs, unit=' epochs', disable=not (show_progress() if progress is None else progress),
+    bar = tqdm(total=epochs, unit='epoch', disable=not (show_progress() if progress is None else progress),
                delay=0 if progress else PATIENCE)
     def told(e:int|None, log:dict)->None:
         if e is None: event = dict(kind='phase', phase=n, phases=n, top1=dict(head=None, nme=None), **log)
@@ -816,7 +816,9 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
             for k, v in told.items(): program.model.metadata_props[k] = json.dumps(v)
             data = program.model_proto.SerializeToString()
         try: return write_atomic(path, data)
-        except OSError as e: raise InputError(f"the file {str(path)!r} cannot be written: {e.strerror or e}") from None
+        except (OSError, ValueError) as e:
+            why = getattr(e, 'strerror', None) or e
+            raise InputError(f"the file {str(path)!r} cannot be written: {why}") from None
 
     # what a moment is
     def get_params(self,

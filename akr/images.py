@@ -14,11 +14,12 @@ import re
 import stat
 import sys
 import threading
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from os import PathLike
 from typing import Any
 
@@ -291,7 +292,7 @@ def _plain(
     mode:str, # 'RGB' or 'L'
     bits:int=16, # Of a grey number, if it has more than 8
     white_is_0:bool=False, # Is the scale reversed?
-    area:int=2**20 # Pixels of one strip
+    area:int=2**18 # Pixels of one strip
 )->Image.Image: # Of that mode
     "An image in eight bits, on white, as `mode`; pixel by pixel."
     if im.mode == mode and 'transparency' not in im.info: return im
@@ -315,32 +316,56 @@ def _upright(im:Image.Image)->Image.Image:
     return im if turn is None else im.transpose(turn)
 
 # %% ../nbs/12_images.ipynb #87b2327c
+def _small(
+    im:Image.Image, # Just opened
+    size:int, # Height and width of the result, in pixels
+    channels:int, # 3 (RGB) or 1 (grey)
+    own:bool=False # May it be closed as soon as it is not needed?
+)->tuple[np.ndarray, tuple]: # (channels,size,size), uint8; format, mode and (width, height) of the file
+    "Decode an image and bring it to (channels,size,size), uint8."
+    kind, whole, (bits, white_is_0) = im.mode, im.size, _scale(im)
+    deep = any(';16' in str(t[3]) for t in getattr(im, 'tile', None) or [])
+    found, up = im.format, _upright(im)
+    if up is not im and own: im.close() # one copy is enough
+    real = _real_bits(up, found, bits, deep)
+    if real != bits: kind += f' of {real} bits'
+    up = _plain(up, 'RGB' if channels == 3 else 'L', real, white_is_0)
+    if up.size != (size, size): # means of whole blocks where they fit, as in `resize`
+        how = Image.Resampling.BOX if min(up.size)%size == 0 else Image.Resampling.BICUBIC
+        up = ImageOps.fit(up, (size, size), how)
+    a = np.asarray(up) # (h,w,3) or (h,w)
+    return (a.transpose(2, 0, 1) if channels == 3 else a[None]), (found, kind, whole)
+
+@contextmanager
+def _pixels(n:int)->Iterator[None]:
+    "Take `n` bytes for pixels; where the block fails, nothing of them is kept for the traceback."
+    with _PIXELS.take(n):
+        try: yield
+        except Exception as e:
+            error:BaseException|None = e
+            while error is not None:
+                traceback.clear_frames(error.__traceback__)
+                error = error.__context__
+            raise
+
+def _opened_small(data:bytes, size:int, channels:int)->tuple[np.ndarray, tuple]:
+    with open_image(data) as im: return _small(im, size, channels, own=True)
+
 def read_image(
     path:str|PathLike[str]|Image.Image, # An image file, or an image of Pillow's
     size:int, # Height and width of the result, in pixels
     channels:int=3 # 3 (RGB) or 1 (grey)
 )->tuple[np.ndarray, tuple]: # (channels,size,size), uint8; format, mode and (width, height) of the file
     "One image as `decode` gives it, (channels,size,size) uint8, and what it was in the file."
-    with ExitStack() as stack:
-        stack.enter_context(quiet())
-        if isinstance(path, Image.Image): im, need = path, memory_of(path)
-        else:
-            data = stack.enter_context(content(path))
-            im = stack.enter_context(open_image(data))
-            need = memory_of(im, data)
-        stack.enter_context(_PIXELS.take(need))
-        kind, whole, (bits, white_is_0) = im.mode, im.size, _scale(im)
-        deep = any(';16' in str(t[3]) for t in getattr(im, 'tile', None) or [])
-        found, up = im.format, _upright(im)
-        if up is not im and not isinstance(path, Image.Image): im.close() # one copy is enough
-        real = _real_bits(up, found, bits, deep)
-        if real != bits: kind += f' of {real} bits'
-        im = _plain(up, 'RGB' if channels == 3 else 'L', real, white_is_0)
-        if im.size != (size, size): # means of whole blocks where they fit, as in `resize`
-            how = Image.Resampling.BOX if min(im.size)%size == 0 else Image.Resampling.BICUBIC
-            im = ImageOps.fit(im, (size, size), how)
-        a = np.asarray(im) # (h,w,3) or (h,w)
-    return (a.transpose(2, 0, 1) if channels == 3 else a[None]), (found, kind, whole)
+    with quiet():
+        if isinstance(path, Image.Image):
+            with _pixels(memory_of(path)): return _small(path, size, channels)
+        with content(path) as data:
+            try:
+                with open_image(data) as im: need = memory_of(im, data)
+                del im
+                with _pixels(need): return _opened_small(data, size, channels)
+            finally: del data
 
 def decode(
     path:str|PathLike[str]|Image.Image, # An image file, or an image of Pillow's

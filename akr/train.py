@@ -406,7 +406,7 @@ def resume(
         how.say(f"{run.path} is finished: there is nothing left to learn")
         with watching([JsonLines(), *watchers(how.watch)], run.path, past_events(run), how.say): return run
 
-# %% ../nbs/81_train.ipynb #27e98293
+# %% ../nbs/81_train.ipynb #5b738ae0
 LATER = ('epochs', 'batch', 'lr', 'schedule', 'momentum', 'weight_decay', 'precision', 'compile', 'warmup',
          'attention_lr', 'attention_schedule') # settings that later phases may have of their own
 

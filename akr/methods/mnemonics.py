@@ -166,7 +166,7 @@ _PROTOCOL = dict(epochs=160, lr=.1, schedule='steps', milestones=(80, 120), gamm
 
 @part('method', 'mnemonics')
 class MnemonicsMethod(Lucir):
-    "Exemplars whose pixels are learnt (Liu et al. 2020); the network learns by LUCIR's loss, or as released"
+    "Exemplars whose pixels are learnt (Liu et al. 2020), with LUCIR's loss or that of the released code"
     settings = Lucir.settings | dict(exemplars='mnemonics')
     recipes = dict(lucir=_PROTOCOL, paper=_PROTOCOL | dict(level='means', distill=.25, less_forget=0., margin=0.,
                                                            imprint=False, fix_old=False))
