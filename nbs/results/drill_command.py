@@ -62,9 +62,11 @@ def strange_call(rng, of, run, image, here):
 def words_drill(n, seed, here):
     "Calls of the command with strange words, in two processes: each must end with an exit code, and no traceback, within five minutes."
     from collections import Counter
+    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
     train(settings('fault'), here/'run', 'cpu', progress=False)
-    with get_context('spawn').Pool(2) as pool: parts = pool.starmap(strange_calls, [(n//2 + k*(n % 2), f'{seed}, {k}', here, here/f'part{k}') for k in range(2)])
+    with ProcessPoolExecutor(2, get_context('spawn')) as pool: # an error, if a call ends its process
+        parts = [f.result() for f in [pool.submit(strange_calls, n//2 + k*(n % 2), f'{seed}, {k}', here, here/f'part{k}') for k in range(2)]]
     codes = sum((Counter(p['exit_codes']) for p in parts), Counter())
     slowest = max(parts, key=lambda p: p['slowest_cpu_seconds'])
     return dict(calls=n, exit_codes=dict(sorted(codes.items())), slowest_cpu_seconds=slowest['slowest_cpu_seconds'], slowest=slowest['slowest'], wrong=[w for p in parts for w in p['wrong']])
