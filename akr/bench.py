@@ -45,7 +45,7 @@ from .data import Dataset, from_arrays, load_data
 from .stream import Stream
 from .augment import Augment
 from .memory import Herding, herd_classes, quota
-from .loss import Loss
+from .loss import Loss, Sigmoid
 from .metrics import hits
 from .method import Method
 from .config import Config, configure
@@ -187,6 +187,7 @@ class PlainLoop:
         self.batches = self.endless(ConcatDataset([new, *old]))
         how = dict(momentum=cfg.momentum, weight_decay=cfg.weight_decay)
         self.opt = torch.optim.SGD(self.net.parameters(), cfg.lr*.01, **how)
+        self.loss.start(self, SimpleNamespace(phase=p)) # more than the phase is not seen: see `check_plain`
         self.blend_opt = self.blender.optimiser()
         for group in self.blend_opt.param_groups if self.blend_opt else (): group['lr'] = self.blender.rate(.01)
         self.g = generator(cfg.seed, 'batch', self.t, device=self.device)
@@ -306,7 +307,7 @@ def check_plain(
     one_of(cfg.method, raced(), 'method to time')
     if find('exemplars', cfg.exemplars) is not Herding:
         raise InputError(f"the plain loop chooses exemplars by herding, not by {cfg.exemplars!r}")
-    if find('loss', cfg.loss).start is not Loss.start:
+    if find('loss', cfg.loss).start not in (Loss.start, Sigmoid.start):
         raise InputError(f"the plain loop cannot do the loss {cfg.loss!r}, which must see the learner")
 
 # %% ../nbs/87_bench.ipynb #7fdbf7ea

@@ -243,7 +243,7 @@ def do_train(
         if auto: del given['batch']
         cfg = configure(**given) if a.config is None else settings_from(a.config, given)
         if a.dry_run:
-            print(expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir))
+            print(expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir, a.threads))
             return 0
         if a.config is not None and a.threads is None: how['threads'] = threads_from(a.config)
         run = train(cfg, a.out, auto_batch=auto, **how)
@@ -401,6 +401,8 @@ def run_command(
     argv:list[str] # The words of the command line
 )->int: # Exit code
     "Read the words and do what they say; whatever is wrong is raised."
+    if any('\0' in w for w in argv): 
+        raise InputError("a word of the command line holds a zero byte, as no file's name can")
     load_plugins(argv)
     if is_paper(argv):
         with patient(): return do_paper(parse(make_paper_parser(), argv))

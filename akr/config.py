@@ -14,6 +14,7 @@ from typing import Any
 
 from .core import PRECISIONS, InputError, named, one_of
 from .memory import ROUNDINGS
+from .photo_augment import PHOTO
 from .parts import KINDS, Option, as_text, checked, find, from_text, names, option, options_of
 from .stream import phase_sizes, scheme_sizes, tfs
 
@@ -47,7 +48,8 @@ SETTINGS = dict(
     per_class=option(None, 'Instead of memory: exemplars of each class', type=int, low=0, theme='the memory'),
     quota=option('floor', 'Rounding of memory/classes', choices=ROUNDINGS, own=True, theme='the memory'),
     exemplars=option('herding', 'How exemplars are made', choices='exemplars', own=True, theme='the memory'),
-    backbone=option('resnet', 'The network, from images to features', choices='backbone', theme='the network'),
+    backbone=option('resnet', 'The network, from images to features (timm:NAME for one of timm)', choices='backbone',
+                    theme='the network'),
     head=option('linear', 'From features to classes', choices='head', own=True, theme='the network'),
     blend=option('none', 'How images are blended', choices='blend', own=True, theme='blending'),
     loss=option('softmax', 'What training minimises', choices='loss', own=True, theme='the loss'),
@@ -56,6 +58,7 @@ SETTINGS = dict(
     schedule=option('onecycle', 'Course of the learning rate over a phase', choices='schedule', theme='training'),
     momentum=option(.9, 'Momentum of SGD', low=0, below=1, theme='training'),
     weight_decay=option(5e-4, 'Weight decay of SGD', low=0, theme='training'),
+    **PHOTO,
     precision=option('auto', 'Of the convolutions; auto: bfloat16 if the device computes with it', choices=PRECISIONS,
                      theme='training'),
     compile=option('auto', 'Compile the network for training; auto: if the run is long enough to gain by it',

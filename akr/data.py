@@ -92,14 +92,15 @@ def _plain_label(v)->Any: # A `str` or `int`, if it stands for one
     if isinstance(v, bytes):
         try: return v.decode()
         except UnicodeDecodeError: return v
-    return (str.__str__(v) if isinstance(v, str) else int(v)) if isinstance(v, Enum) and isinstance(v, (str, int)) else v
+    if not isinstance(v, Enum): return v
+    return str.__str__(v) if isinstance(v, str) else int(v) if isinstance(v, int) else v
 
 def as_labels(
     y, # Labels (n,): NumPy, torch or a list; whole numbers or strings
     what:str # What the error should call them
 )->np.ndarray: # (n,), int64 or str
     "Labels (n,) as an array of whole numbers or of strings, never of both."
-    a = y if isinstance(y, (list, tuple)) else y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    a:Any = y if isinstance(y, (list, tuple)) else y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
     # one by one, since NumPy would make two strings of 'a' and 1, and has its own idea of a member of an Enum:
     one_by_one = isinstance(a, (list, tuple)) or (a.dtype.kind in 'OST' and a.ndim == 1)
     each = [_plain_label(v) for v in (a if isinstance(a, (list, tuple)) else a.tolist())] if one_by_one else []

@@ -6,11 +6,14 @@
 __all__ = ['PHOTOS', 'Groceries']
 
 # %% ../nbs/14_groceries.ipynb #7cdf829b
+from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
+from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
+from torch import Tensor
 
 from .core import InputError
 from .data import Dataset, Source, Where, from_arrays
@@ -18,7 +21,18 @@ from .images import decode_all, open_image
 from .parts import part
 
 # %% ../nbs/14_groceries.ipynb #7dd3fc86
-PHOTOS = files('akr')/'photos' # groceries.zip, and the licence
+PHOTOS = Path(str(files('akr')))/'photos' # groceries.zip, and the licence
+
+@lru_cache(2) # a run that is trained, tested and asked in one program decodes them once
+def _decoded(folder:Path, size:int)->tuple[Tensor, np.ndarray, np.ndarray]: # photos (764,3,size,size), part, class
+    try:
+        with ZipFile(BytesIO((folder/'groceries.zip').read_bytes())) as z: held = {n: z.read(n) for n in z.namelist()}
+    except (OSError, BadZipFile) as e:
+        raise InputError(f"the photos of akr are missing or damaged ({e}): install akr again") from None
+    order = sorted(held) # part/class/number.webp
+    x = decode_all([open_image(held[n]) for n in order], size)
+    part, y = np.array([n.split('/')[:2] for n in order]).T
+    return x, part, y
 
 @part('data', 'groceries')
 class Groceries(Source):
@@ -32,14 +46,7 @@ class Groceries(Source):
     )->Dataset: # (3,size,size), twelve classes
         "The photos (n,3,size,size), uint8."
         self.no_rest(rest)
-        try:
-            with ZipFile(BytesIO((PHOTOS/'groceries.zip').read_bytes())) as z:
-                held = {n: z.read(n) for n in z.namelist()}
-        except (OSError, BadZipFile) as e:
-            raise InputError(f"the photos of akr are missing or damaged ({e}): install akr again") from None
-        order = sorted(held) # part/class/number.webp
-        x = decode_all([open_image(held[n]) for n in order], 96 if size is None else size) # (764,3,size,size)
-        part, y = np.array([n.split('/')[:2] for n in order]).T # (764,) each
+        x, part, y = _decoded(PHOTOS, 96 if size is None else size)
         train = part == 'train'
         side = x.shape[-1]
         return from_arrays(x[train], y[train], x[~train], y[~train], name='groceries', pad=max(1, side//8))

@@ -7,7 +7,6 @@ __all__ = ['Machine', 'divide', 'plugins_of', 'train_on_request', 'measure_jobs'
 
 # %% ../nbs/85_pack.ipynb #615da5c9
 import json
-import os
 import subprocess
 import sys
 import tempfile

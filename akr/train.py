@@ -8,7 +8,6 @@ __all__ = ['SAVE_SECONDS', 'LATER', 'free_folder', 'phase_line', 'check_memory',
 
 # %% ../nbs/81_train.ipynb #29ff821c
 import contextlib
-import math
 import os
 import sys
 import time
@@ -52,8 +51,8 @@ def phase_line(
     "One line on a finished phase."
     f = lambda v: 'n/a' if v is None else f'{v:.2f} %'
     top1 = p['top1']
-    return (f"phase {p['phase']}/{phases}: {p['seen']} classes, top-1 head {f(top1['head'])}, NME {f(top1['nme'])}"
-            f"  ({p['seconds']['train']:.1f} s of training, {p['images_per_second']:.0f} images/s)")
+    return (f"phase {p['phase']}/{phases}: {p['seen']} classes, head {f(top1['head'])}, NME {f(top1['nme'])}"
+            f" ({p['seconds']['train']:.1f} s, {p['images_per_second']:.0f} images/s)") # at most 80 columns
 
 def check_memory(
     cfg:Config, # Has the budget
@@ -96,7 +95,8 @@ def whole_paths(cfg:Config)->Config:
     "The same settings with whole paths, so that a run is found again from every folder."
     def whole(p):
         try: return str(Path(p).expanduser().resolve())
-        except (RuntimeError, OSError, ValueError) as e: raise InputError(f"there is no folder {str(p)!r}: {e}") from None
+        except (RuntimeError, OSError, ValueError) as e:
+            raise InputError(f"there is no folder {str(p)!r}: {e}") from None
     data = f'folder:{whole(cfg.data[7:])}' if cfg.data.startswith('folder:') and cfg.data[7:] else cfg.data
     return cfg.replace(data=data, data_dir=whole(cfg.data_dir) if cfg.data_dir else None)
 
@@ -181,7 +181,8 @@ class Loop:
         seen = self.how.progress
         bar = dict(total=sum(self.todo[self.first:]), unit=' images', unit_scale=True,
                    disable=not (show_progress() if seen is None else seen),
-                   file=Patient(sys.stderr), bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
+                   file=Patient(sys.stderr),
+                   bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
         each, past = [JsonLines(), *watchers(self.how.watch)], past_events(self.run, self.logs)
         with repeatable(self.how.deterministic), Stop(self.how.say) as self.stop, tqdm(**bar) as self.bar:
             with watching(each, self.run.path, past, self.how.say) as self.send:
@@ -204,9 +205,9 @@ class Loop:
             raise LossError(f"after phase {t+1} the network holds numbers that are NaN or infinite: "
                             f"try a learning rate below {self.run.cfg.lr}")
         t0 = time.perf_counter()
-        e = l.evaluate(*self.stream.test(t))
+        hits = l.evaluate(*self.stream.test(t))
         result['seconds']['eval'] = time.perf_counter()-t0
-        result = dict(phase=t+1, exemplars=len(l.memory), images=e.pop('images'), hits=e, **result)
+        result = dict(phase=t+1, exemplars=len(l.memory), images=hits.pop('images'), hits=hits, **result)
         save_phase(self.run.path, t, l, result)
         sweep(self.run, t+1)
         p = self.run.write_metrics()['phases'][-1]
@@ -405,7 +406,7 @@ def resume(
         how.say(f"{run.path} is finished: there is nothing left to learn")
         with watching([JsonLines(), *watchers(how.watch)], run.path, past_events(run), how.say): return run
 
-# %% ../nbs/81_train.ipynb #27e98293
+# %% ../nbs/81_train.ipynb #5b738ae0
 LATER = ('epochs', 'batch', 'lr', 'schedule', 'momentum', 'weight_decay', 'precision', 'compile', 'warmup',
          'attention_lr', 'attention_schedule') # settings that later phases may have of their own
 
@@ -478,4 +479,7 @@ def _take_over(old:Run, folder:Path, phases:int)->None:
         for t in range(phases):
             name = phase_dir(folder, t).name
             with source.sub(name, sealed=True) as d:
-                target.new(name, lambda new: [new.write(f, d.read(f)) for f in d.seal or () if f != MANIFEST])
+                files = [f for f in d.seal or () if f != MANIFEST]
+                def copy(new:Folder)->None:
+                    for f in files: new.write(f, d.read(f))
+                target.new(name, copy)
