@@ -8,6 +8,7 @@ __all__ = ['AVIF', 'SUFFIXES', 'FORMATS', 'FILE_BYTES', 'PIXEL_BYTES', 'note', '
            'decode_all']
 
 # %% ../nbs/12_images.ipynb #f1939357
+import ctypes
 import io
 import os
 import re
@@ -336,6 +337,21 @@ def _small(
     a = np.asarray(up) # (h,w,3) or (h,w)
     return (a.transpose(2, 0, 1) if channels == 3 else a[None]), (found, kind, whole)
 
+def _trimmer()->Callable[[int], object]|None:
+    "The function of the C library that hands free memory to the system; None where there is none."
+    try: return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError): return None # only glibc has it, and only glibc needs it
+
+_trim, _kept = _trimmer(), [0] # bytes that the C library may still keep
+
+def _hand_over(n:int)->None:
+    "Note that `n` bytes are free; once they are 64 MiB, the system gets them."
+    with _lock:
+        _kept[0] += n
+        due = _kept[0] >= 2**26
+        if due: _kept[0] = 0
+    if due and _trim: _trim(0)
+
 @contextmanager
 def _pixels(n:int)->Iterator[None]:
     "Take `n` bytes for pixels; where the block fails, nothing of them is kept for the traceback."
@@ -347,6 +363,14 @@ def _pixels(n:int)->Iterator[None]:
                 traceback.clear_frames(error.__traceback__)
                 error = error.__context__
             raise
+        finally: _hand_over(n)
+
+def _texts(data:bytes)->int:
+    "The most bytes of the texts in a PNG file, as Pillow unfolds them (PngImagePlugin.MAX_TEXT_MEMORY)."
+    return 2**26 if data[:4] == b'\x89PNG' and (b'zTXt' in data or b'iTXt' in data) else 0
+
+def _need(data:bytes)->int:
+    with open_image(data) as im: return memory_of(im, data)
 
 def _opened_small(data:bytes, size:int, channels:int)->tuple[np.ndarray, tuple]:
     with open_image(data) as im: return _small(im, size, channels, own=True)
@@ -362,9 +386,9 @@ def read_image(
             with _pixels(memory_of(path)): return _small(path, size, channels)
         with content(path) as data:
             try:
-                with open_image(data) as im: need = memory_of(im, data)
-                del im
-                with _pixels(need): return _opened_small(data, size, channels)
+                texts = _texts(data)
+                with _pixels(texts): need = _need(data)
+                with _pixels(need+texts): return _opened_small(data, size, channels)
             finally: del data
 
 def decode(
