@@ -344,11 +344,11 @@ def _trimmer()->Callable[[int], object]|None:
 
 _trim, _kept = _trimmer(), [0] # bytes that the C library may still keep
 
-def _hand_over(n:int)->None:
-    "Note that `n` bytes are free; once they are 64 MiB, the system gets them."
+def _hand_over(n:int, least:int=2**26)->None:
+    "Note that `n` more bytes are free; once they are `least` bytes together, the system gets them."
     with _lock:
         _kept[0] += n
-        due = _kept[0] >= 2**26
+        due = _kept[0] >= least
         if due: _kept[0] = 0
     if due and _trim: _trim(0)
 
@@ -356,6 +356,7 @@ def _hand_over(n:int)->None:
 def _pixels(n:int)->Iterator[None]:
     "Take `n` bytes for pixels; where the block fails, nothing of them is kept for the traceback."
     with _PIXELS.take(n):
+        if n >= 2**26: _hand_over(0, 1) # a large image begins with nothing left over
         try: yield
         except Exception as e:
             error:BaseException|None = e
