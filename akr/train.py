@@ -8,7 +8,6 @@ __all__ = ['SAVE_SECONDS', 'LATER', 'free_folder', 'phase_line', 'check_memory',
 
 # %% ../nbs/81_train.ipynb #29ff821c
 import contextlib
-import math
 import os
 import sys
 import time
@@ -96,7 +95,8 @@ def whole_paths(cfg:Config)->Config:
     "The same settings with whole paths, so that a run is found again from every folder."
     def whole(p):
         try: return str(Path(p).expanduser().resolve())
-        except (RuntimeError, OSError, ValueError) as e: raise InputError(f"there is no folder {str(p)!r}: {e}") from None
+        except (RuntimeError, OSError, ValueError) as e:
+            raise InputError(f"there is no folder {str(p)!r}: {e}") from None
     data = f'folder:{whole(cfg.data[7:])}' if cfg.data.startswith('folder:') and cfg.data[7:] else cfg.data
     return cfg.replace(data=data, data_dir=whole(cfg.data_dir) if cfg.data_dir else None)
 
@@ -181,7 +181,8 @@ class Loop:
         seen = self.how.progress
         bar = dict(total=sum(self.todo[self.first:]), unit=' images', unit_scale=True,
                    disable=not (show_progress() if seen is None else seen),
-                   file=Patient(sys.stderr), bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
+                   file=Patient(sys.stderr),
+                   bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
         each, past = [JsonLines(), *watchers(self.how.watch)], past_events(self.run, self.logs)
         with repeatable(self.how.deterministic), Stop(self.how.say) as self.stop, tqdm(**bar) as self.bar:
             with watching(each, self.run.path, past, self.how.say) as self.send:
@@ -196,10 +197,10 @@ class Loop:
             self.how.say(f'going on in phase {t+1} after epoch {len(saved[1])}')
             self.bar.update(len(saved[1])*(len(self.stream[t].x)+len(l.memory)))
         try: result = l.learn(self.stream[t], self.epoch, saved)
-        except InputError as e:
+        except InputError as wrong:
             if not saved: raise
             left = saved_epochs(self.run.path, t)[0]
-            raise InputError(f"{e}: remove {str(left)!r}, and resume") from None
+            raise InputError(f"{wrong}: remove {str(left)!r}, and resume") from None
         if not all(v.isfinite().all() for v in l.net.state_dict().values()):
             raise LossError(f"after phase {t+1} the network holds numbers that are NaN or infinite: "
                             f"try a learning rate below {self.run.cfg.lr}")
@@ -462,4 +463,7 @@ def _take_over(old:Run, folder:Path, phases:int)->None:
         for t in range(phases):
             name = phase_dir(folder, t).name
             with source.sub(name, sealed=True) as d:
-                target.new(name, lambda new: [new.write(f, d.read(f)) for f in d.seal or () if f != MANIFEST])
+                files = {f: d.read(f) for f in d.seal or () if f != MANIFEST}
+            def write(new):
+                for f, data in files.items(): new.write(f, data)
+            target.new(name, write)
