@@ -13,7 +13,7 @@ from .command import attempt, ends_at_once, first_words, open_streams
 # %% ../nbs/95_main.ipynb #842e8429
 def main(
     argv:list|None=None # The words of the command line; None: those of this process
-)->int|str: # 0: done; 1: a check or the work failed; 2: bad input; 130: stopped; a text: last words of a plugin
+)->int|str|None: # 0 or None: done; 1: a check or the work failed; 2: bad input; 130: stopped; a text: of a plugin
     "The command `akr`, from its first moment."
     words = [str(w) for w in (sys.argv[1:] if argv is None else argv)]
     with ends_at_once():

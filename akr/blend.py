@@ -164,8 +164,11 @@ class Scorer(nn.Module):
     ):
         super().__init__()
         self.d, self.normalise = at_least(d, 1, 'the width of the features'), normalise
+        if d*at_least(hidden, 1, 'the width of the hidden layer') > 2**26: # before the memory is taken
+            raise InputError(f"a scorer of {named('hidden')} {hidden} for {d} features is too large: "
+                             f"at most {2**26//d} are accepted")
         self.sees = one_of(sees, SEES, 'input of the scorer')
-        self.hidden = nn.Linear(d*(1+(sees == 'both')), at_least(hidden, 1, 'the width of the hidden layer'))
+        self.hidden = nn.Linear(d*(1+(sees == 'both')), hidden)
         self.out = nn.Linear(hidden, 1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)

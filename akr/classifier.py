@@ -66,9 +66,10 @@ def _in_order(values, what:str)->Any: # A list, a tuple, an array or a tensor
 def _as_pil(x)->Image.Image:
     "One image as an array or tensor, (h,w), (h,w,c) or (c,h,w), for Pillow."
     if not isinstance(x, Tensor) and not hasattr(x, '__array__'):
-        hint = {bytes: ": open it by PIL.Image.open(io.BytesIO(...))", tuple: ": give images and labels apart"}
+        hint = dict(bytes=": open it by PIL.Image.open(io.BytesIO(...))", tuple=": give images and labels apart")
+        kind = type(x).__name__
         raise InputError("an image must be an array, a tensor, a file name or an image of Pillow's, "
-                         f"not {type(x).__name__}{hint.get(type(x), '')}")
+                         f"not {kind}{hint.get(kind, '')}")
     a = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x)
     if a.dtype != np.uint8: raise InputError(f"images must be uint8 (0 to 255), not {a.dtype}")
     if a.ndim == 3 and a.shape[2] not in (1, 3, 4) and a.shape[0] in (1, 3): a = a.transpose(1, 2, 0)
@@ -171,7 +172,7 @@ class Answer(nn.Module):
         # the nearest of unit vectors is the one with the largest cosine
         return (SHARPNESS*F.normalize(out.features)@self.means.T).softmax(1)
 
-# %% ../nbs/82_classifier.ipynb #912afa97
+# %% ../nbs/82_classifier.ipynb #4adb3cc7
 @contextmanager
 def usual_mode(
     device:str|torch.device # Where will be computed
@@ -376,7 +377,7 @@ def read_folder(
             raise InputError(f"{str(path)!r} is not a saved classifier: there is no such folder")
         return once()
 
-# %% ../nbs/82_classifier.ipynb #6b35a9cf
+# %% ../nbs/82_classifier.ipynb #ab632bc0
 NAME, CLASSES = 1000, 100_000 # the longest name of a class, in characters; the most classes
 KEPT_EPOCHS = 10_000 # of the latest calls: so many of the history are saved
 
@@ -451,7 +452,7 @@ def check_room(
             raise InputError(f"{file!r} does not fit: its settings describe a network of "
                              f"{least:,} bytes, and the file has {held[0] if held else 0:,}")
 
-# %% ../nbs/82_classifier.ipynb #96045999
+# %% ../nbs/82_classifier.ipynb #71341965
 PATIENCE = 5. # seconds after which a bar is shown, if nobody said anything
 
 def _past(history:list[dict])->list[dict]: # Events
@@ -487,7 +488,7 @@ def telling(
             if hasattr(w, 'start'): w.start(None, _past(history), print)
         yield told
 
-# %% ../nbs/82_classifier.ipynb #b346e0c0
+# %% ../nbs/82_classifier.ipynb #e59b2223
 _EXPORTING, _PUBLISHING = Lock(), Lock() # PyTorch exports one model at a time; what was learnt is exchanged in one step
 _LATER = ('epochs', 'warmup', 'lr', 'batch', 'schedule', 'momentum', 'weight_decay') # may be another in the next call
 
@@ -575,7 +576,7 @@ def learn_call(
                         images_per_second=result['images_per_second']))
     return new
 
-# %% ../nbs/82_classifier.ipynb #7ff45137
+# %% ../nbs/82_classifier.ipynb #e16eac44
 def without_class(
     learner:Learner, # At the end of a phase
     c:int # The class that goes
@@ -830,7 +831,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
     )->'IncrementalClassifier': # Itself
         "Set parameters: all at once, or none if one is unknown."
         super(IncrementalClassifier, copy.copy(self)).set_params(**params) # a copy complains of what is unknown
-        vars(self).update(params)
+        self.__dict__.update(params)
         return self
 
     def __getstate__(self)->dict: return {k: v for k, v in vars(self).items() if k != '_lock'} # for copies and pickles
@@ -871,12 +872,12 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
     def _publish(self, new:Learnt, instead:Learnt|None=None)->None:
         "What others see from now on; `instead`: only if that is what they see now."
         with _PUBLISHING:
-            if instead is None or vars(self).get('_learnt') is instead: vars(self)['_learnt'] = new
+            if instead is None or self.__dict__.get('_learnt') is instead: self.__dict__['_learnt'] = new
 
     @contextmanager
     def _alone(self)->Iterator[None]:
         "One call at a time may change what was learnt; if it is stopped, all is as it was."
-        lock = vars(self).setdefault('_lock', Lock())
+        lock = self.__dict__.setdefault('_lock', Lock())
         if not lock.acquire(blocking=False):
             raise InputError("this classifier is learning already, in another thread: call again when that has ended")
         try:

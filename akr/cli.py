@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'add_train', 'add_compare', 'add_bench', 'completion', 'make_parser', 'run_name', 'report',
-           'settings_from', 'do_train', 'print_table', 'do_compare', 'do_bench', 'do_eval', 'figures', 'do_plot',
-           'do_predict', 'do_data', 'do_paper', 'is_paper', 'run_command', 'main']
+           'settings_from', 'threads_from', 'do_train', 'print_table', 'do_compare', 'do_bench', 'do_eval', 'figures',
+           'do_plot', 'do_predict', 'do_data', 'do_paper', 'is_paper', 'run_command', 'main']
 
 # %% ../nbs/90_cli.ipynb #cf691efc
 import contextlib
@@ -26,13 +26,13 @@ from .plot import plot_accuracy, plot_matrix, plot_weights
 from .stream import ORDERS
 from .config import SETTINGS, Config, configure
 from .learner import LossError
+from .cost import cores, thread_count
 from .run import Run, evaluate_run, predict, run_metrics
 from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
 from .store import Folder
 from .train import branch, free_folder, resume, train
 from .compare import PRESETS, compare, expected, for_terminal, percent, plan
 from .bench import AGAINST, Timing, bench, raced
-from .pack import thread_count
 from .options import (add_settings, by_setting, defaults_table, given_settings, load_plugins, number_or, options_of,
                          parse)
 from .paper import PAPER_HELP, make_paper_parser, paper_config
@@ -63,6 +63,9 @@ def add_train(
                    help='Say what the run is, where it goes and how long it would take, and stop')
     g.add_argument('--deterministic', action='store_true',
                    help='Repeatable algorithms alone, on a GPU too; slower there')
+    g.add_argument('--threads', type=int, metavar='N',
+                   help='CPU threads (default: as many as pay, measured at the start; with --resume, or --config of a '
+                        'run: as many as that run had)')
     g.add_argument('--save-every', type=int, metavar='N',
                    help='Within a phase, save after every N epochs; 0: only at its end '
                         '(default: at most once a minute)')
@@ -205,6 +208,15 @@ def settings_from(
     if not isinstance(d, dict): raise InputError(f"{str(file)!r} holds no settings: a run's config.json does")
     return Config.from_dict(d).replace(**given)
 
+def threads_from(
+    file # JSON, as for `settings_from`
+)->int|None: # None: it does not say, or this machine has fewer cores
+    "The CPU threads of the run that a file of settings is from: with them its figures come out again."
+    d = load_json(file)
+    machine = d.get('machine') if isinstance(d, dict) else None
+    n = machine.get('threads') if isinstance(machine, dict) else None
+    return n if type(n) is int and 0 < n <= cores() else None
+
 def do_train(
     a # From `make_parser`
 )->int: # Exit code
@@ -212,7 +224,7 @@ def do_train(
     given = given_settings(a)
     how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
                deterministic=a.deterministic, watch=[] if a.log is None else [make('log', a.log)],
-               download=a.download, cache_dir=a.cache_dir)
+               download=a.download, cache_dir=a.cache_dir, threads=a.threads)
     if a.from_phase is not None:
         if a.resume is None or a.config is not None or a.dry_run or 'data' in given:
             raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
@@ -231,8 +243,9 @@ def do_train(
         if auto: del given['batch']
         cfg = configure(**given) if a.config is None else settings_from(a.config, given)
         if a.dry_run:
-            print(expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir))
+            print(expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir, a.threads))
             return 0
+        if a.config is not None and a.threads is None: how['threads'] = threads_from(a.config)
         run = train(cfg, a.out, auto_batch=auto, **how)
     if not a.quiet: report(run_metrics(run, run.results()), run.path)
     return 0
@@ -388,6 +401,8 @@ def run_command(
     argv:list[str] # The words of the command line
 )->int: # Exit code
     "Read the words and do what they say; whatever is wrong is raised."
+    if any('\0' in w for w in argv): 
+        raise InputError("a word of the command line holds a zero byte, as no file's name can")
     load_plugins(argv)
     if is_paper(argv):
         with patient(): return do_paper(parse(make_paper_parser(), argv))

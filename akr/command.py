@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
             message += f' (did you mean {near[0]!r}?)' if near else ''
         say(message, self.prog)
         sys.exit(2)
-    def parse_known_args(self, args=None, namespace=None): # type: ignore[override] # argparse has overloads
+    def parse_known_args(self, args=None, namespace=None): # argparse has overloads
         words = sys.argv[1:] if args is None else list(args)
         for w in words: # argparse takes `--` for the end of the options here as well, and falls
             if w.startswith('--') and w.endswith('=--'): self.error(f"argument {w[:-3]}: expected a value, not '--'")

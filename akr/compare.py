@@ -44,7 +44,7 @@ from .stream import Stream
 from .config import Config, name_of, read_name, settings_of
 from .store import Stop
 from .checkpoint import phase_dir
-from .cost import Steps, duration, passes, rate
+from .cost import Steps, duration, passes, pick_threads, rate, thread_count
 from .run import Run, check_free, locked, run_metrics
 from .train import check_memory, show_progress, whole_paths
 from .pack import Machine, cores, divide, measure_jobs, pick_jobs, plugins_of
@@ -233,7 +233,7 @@ def _start(cell:Cell, out:Path, place:str, threads:int, where:Where)->subprocess
     words += ['--download']*where.download + (['--cache', where.cache_dir] if where.cache_dir else [])
     env = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads), 'PYTHONUNBUFFERED': '1'}
     python = [sys.executable, '-P', '-c', _JOB] # -P: no module of this folder
-    argv = [*python, 'train', *map(str, words), '--device', place, '--quiet']
+    argv = [*python, 'train', *map(str, words), '--device', place, '--threads', str(threads), '--quiet']
     log = _new_log(_log_of(cell, out))
     try: # the terminal's Ctrl-C is ours to pass on
         return subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.PIPE, start_new_session=True, env=env)
@@ -719,7 +719,8 @@ def expected(
     out, # Its run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
     download:bool=False, # Fetch a torchvision data set that is missing?
-    cache_dir=None # Where a folder's decoded images are kept
+    cache_dir=None, # Where a folder's decoded images are kept
+    threads:int|None=None # Of the CPU; None: as many as pay
 )->str:
     "What a run would be, and how long it would take. Nothing is trained or written."
     place = str(pick_device(device))
@@ -728,7 +729,8 @@ def expected(
     check_free(out)
     todo, stream_of = costs([cell], Where(download, cache_dir), True, notes.append)
     s, work = stream_of[cell.name], sum(todo[cell.name])
-    machine = Machine(1, torch.get_num_threads(), (place,))
+    n = 1 if place != 'cpu' else pick_threads(cell.cfg, s) if threads is None else thread_count(threads)
+    machine = Machine(1, n, (place,))
     time_left = duration(work/_speed(cell.cfg, s, machine))
     usual = Config(data=cfg.data, method=cfg.method, recipe=cfg.recipe).to_dict()
     own = [f'{k} {as_text(v)}' for k, v in cfg.to_dict().items() if usual.get(k) != v and k != 'data_dir']
@@ -736,7 +738,8 @@ def expected(
     phases = [f'  phase {t+1}: {_listed(s.class_names[e-n:e])}' for t, (n, e) in enumerate(zip(s.sizes, ends))]
     c, h, w = s.data.shape
     return '\n'.join([*notes, f'{cfg.name} on {cfg.data}, seed {cfg.seed}, run folder {out}',
-        f'{sum(len(p.x) for p in s):,} training images of {c}x{h}x{w}, {len(s.class_names)} classes, order {cfg.order}:', *phases,
+        f'{sum(len(p.x) for p in s):,} training images of {c}x{h}x{w}, {len(s.class_names)} classes, '
+        f'order {cfg.order}:', *phases,
         f'settings that are not the usual ones: {", ".join(own)}' if own else 'all settings are the usual ones',
         f'{cfg.epochs} epochs of each phase, {work:.3g} passes of an image through the network: about {time_left} '
         f"on {place} with {machine.threads} thread{'s'*(machine.threads > 1)}"])

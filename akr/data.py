@@ -92,14 +92,15 @@ def _plain_label(v)->Any: # A `str` or `int`, if it stands for one
     if isinstance(v, bytes):
         try: return v.decode()
         except UnicodeDecodeError: return v
-    return (str.__str__(v) if isinstance(v, str) else int(v)) if isinstance(v, Enum) and isinstance(v, (str, int)) else v
+    if not isinstance(v, Enum): return v
+    return str.__str__(v) if isinstance(v, str) else int(v) if isinstance(v, int) else v
 
 def as_labels(
     y, # Labels (n,): NumPy, torch or a list; whole numbers or strings
     what:str # What the error should call them
 )->np.ndarray: # (n,), int64 or str
     "Labels (n,) as an array of whole numbers or of strings, never of both."
-    a = y if isinstance(y, (list, tuple)) else y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    a:Any = y if isinstance(y, (list, tuple)) else y.cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
     # one by one, since NumPy would make two strings of 'a' and 1, and has its own idea of a member of an Enum:
     one_by_one = isinstance(a, (list, tuple)) or (a.dtype.kind in 'OST' and a.ndim == 1)
     each = [_plain_label(v) for v in (a if isinstance(a, (list, tuple)) else a.tolist())] if one_by_one else []
@@ -310,8 +311,9 @@ class Torchvision(Source):
         cls, root, name = getattr(datasets, self.their_name), data_home(where.data_dir), self.part_name
         old = root/self.their_name/'processed'
         if any(os.path.lexists(old/f) for f in ('training.pt', 'test.pt')): # torchvision would load them
-            raise InputError(f"{str(old)!r} holds pickles of an old torchvision, which are not loaded: delete that folder, "
-                             f"and turn on {named('download')} if the files in {str(old.with_name('raw'))!r} are missing")
+            raise InputError(f"{str(old)!r} holds pickles of an old torchvision, which are not loaded: "
+                             f"delete that folder, and turn on {named('download')} "
+                             f"if the files in {str(old.with_name('raw'))!r} are missing")
         try: train, test = (cls(root, train=t, download=where.download) for t in (True, False))
         except Exception as e: # torchvision raises RuntimeError, OSError, AssertionError, ...
             files = f"torchvision's {self.their_name} files"

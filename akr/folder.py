@@ -79,7 +79,8 @@ def _has_images(folder:Path)->bool:
     "Does an image lie in a folder itself? The first 10,000 entries are looked at."
     try:
         with os.scandir(folder) as entries:
-            return any(os.path.splitext(e.name)[1].lower() in SUFFIXES for e in islice(entries, 10_000) if not e.is_dir())
+            files = (e.name for e in islice(entries, 10_000) if not e.is_dir())
+            return any(os.path.splitext(n)[1].lower() in SUFFIXES for n in files)
     except OSError: return False
 
 def _class_files(
@@ -92,7 +93,8 @@ def _class_files(
     classes:dict[str, list[Path]|None] = {}
     for p in _entries(path, [], hidden=True) or []:
         if os.path.isdir(p) and _has_images(p):
-            skipped.setdefault('folder of images whose name starts with a dot: rename it if it is a class', []).append(p)
+            why = 'folder of images whose name starts with a dot: rename it if it is a class'
+            skipped.setdefault(why, []).append(p)
     for p in entries or []:
         if wrong := _above(p): problems.append(f"{str(p)!r}: {wrong}")
         elif os.path.isdir(p): classes[p.name] = _images(p, problems, skipped)
@@ -162,8 +164,9 @@ def _scan(
     split = [s for s in ('train', 'test') if os.path.isdir(path/s) and not wrong[s]]
     if split:
         if len(split) == 1 and _has_images(path/split[0]): # a class, as it seems
-            problems.append(f"{str(path/split[0])!r} has images in it, as a class folder has, but train and test are the names "
-                            f"of the two parts: call that class by another name, such as {split[0]+' (class)'!r}")
+            problems.append(f"{str(path/split[0])!r} has images in it, as a class folder has, but train and test are "
+                            f"the names of the two parts: call that class by another name, "
+                            f"such as {split[0]+' (class)'!r}")
             return _Found({}, {}, problems, skipped)
         if len(split) == 1:
             problems.append(f"{str(path)!r} has only {split[0]}: both train and test are expected, or class folders")
@@ -244,7 +247,7 @@ def _checksum(cache:Path, x:dict[str, Tensor])->str:
 def _kept(
     cache:Path, # From `_cache_file`
     shapes:dict[str, tuple] # 'train' and 'test' -> shape of the images
-)->tuple[dict[str, Tensor]|None, str]: # the images (n,3,size,size), uint8, or None; why a file that is there is not used
+)->tuple[dict[str, Tensor]|None, str]: # the images (n,3,size,size), uint8, or None; why a file is not used
     "What a cache file holds, if it is the user's own and what was written."
     if not os.path.lexists(cache): return None, ''
     need, free = sum(map(prod, shapes.values())), free_memory()
@@ -440,4 +443,5 @@ def check_folder(
         problems=scan.problems, unreadable={name(images[i][0]): why for i, why in bad.items()},
         skipped={why: [name(f) for f in fs] for why, fs in sorted(scan.skipped.items())},
         leaked=leaked, conflicts=conflicts, sizes=tally(f'{w}x{h}' for _, _, (w, h) in read),
-        modes=tally(m for _, m, _ in read), formats=tally(f for f, _, _ in read), alike=alike({*scan.train, *scan.test}))
+        modes=tally(m for _, m, _ in read), formats=tally(f for f, _, _ in read),
+        alike=alike({*scan.train, *scan.test}))

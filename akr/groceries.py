@@ -13,12 +13,11 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from .core import InputError
 from .data import Dataset, Source, Where, from_arrays
-from .images import decode_all
+from .images import decode_all, open_image
 from .parts import part
 
 # %% ../nbs/14_groceries.ipynb #7dd3fc86
@@ -31,7 +30,7 @@ def _decoded(folder:Path, size:int)->tuple[Tensor, np.ndarray, np.ndarray]: # ph
     except (OSError, BadZipFile) as e:
         raise InputError(f"the photos of akr are missing or damaged ({e}): install akr again") from None
     order = sorted(held) # part/class/number.webp
-    x = decode_all([Image.open(BytesIO(held[n])) for n in order], size)
+    x = decode_all([open_image(held[n]) for n in order], size)
     part, y = np.array([n.split('/')[:2] for n in order]).T
     return x, part, y
 

@@ -80,8 +80,9 @@ def quiet()->Iterator[None]:
 
 # %% ../nbs/12_images.ipynb #f6f5f0a3
 AVIF = 'avif' in features.modules and bool(features.check('avif')) # Can this Pillow decode AVIF?
-SUFFIXES = {'.png': 'PNG', '.jpg': 'JPEG', '.jpeg': 'JPEG', '.bmp': 'BMP', '.gif': 'GIF', '.webp': 'WEBP', '.tif': 'TIFF',
-            '.tiff': 'TIFF', '.ppm': 'PPM', '.pgm': 'PPM', **({'.avif': 'AVIF'} if AVIF else {})} # suffix -> Pillow's format
+SUFFIXES = {'.png': 'PNG', '.jpg': 'JPEG', '.jpeg': 'JPEG', '.bmp': 'BMP', '.gif': 'GIF', '.webp': 'WEBP',
+            '.tif': 'TIFF', '.tiff': 'TIFF', '.ppm': 'PPM', '.pgm': 'PPM'} # suffix -> Pillow's format
+if AVIF: SUFFIXES['.avif'] = 'AVIF'
 FORMATS = sorted(set(SUFFIXES.values())) # All that a file may be inside
 
 _HEIC = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'mif1', b'msf1', b'avif', b'avis') # bytes 8 to 12 of such files
@@ -182,10 +183,12 @@ def _strip(
         v = tags.get(key, default)
         return max(map(int, v)) if isinstance(v, tuple) else int(v)
     try:
-        bits, deep = tag(277, 1)*tag(258, 1), tag(259, 1) not in (1, 2, 3, 4, 5, 8, 32773, 32946) # SamplesPerPixel, BitsPerSample, Compression
+        bits = tag(277, 1)*tag(258, 1) # SamplesPerPixel, BitsPerSample
+        simple = tag(259, 1) in (1, 2, 3, 4, 5, 8, 32773, 32946) # Compression
         rows = tag(323, 1) if 322 in tags else min(tag(278, im.height), im.height) # TileLength, RowsPerStrip
-        return (3 if deep else 1)*tag(322, im.width)*rows*bits//8 # TileWidth
-    except (TypeError, ValueError): raise InputError("it is damaged: a TIFF file with a tag that is not a number") from None
+        return (1 if simple else 3)*tag(322, im.width)*rows*bits//8 # TileWidth
+    except (TypeError, ValueError):
+        raise InputError("it is damaged: a TIFF file with a tag that is not a number") from None
 
 def memory_of(
     im:Image.Image, # Just opened
@@ -218,8 +221,9 @@ def open_image(
         size = f"{im.width}x{im.height}"
         if limit is not None and im.width*im.height > limit: raise InputError(f"it has {size} pixels, {too_large}")
         if (need := memory_of(im, data)) > PIXEL_BYTES:
-            raise InputError(f"it has {size} pixels, and to decode them ({im.format}, {im.mode}) takes {need >> 20:,} MiB "
-                             f"of memory, of which {PIXEL_BYTES >> 20:,} MiB are used at most: make it smaller")
+            raise InputError(f"it has {size} pixels, and to decode them ({im.format}, {im.mode}) takes "
+                             f"{need >> 20:,} MiB of memory, of which {PIXEL_BYTES >> 20:,} MiB are used at most: "
+                             "make it smaller")
     except BaseException:
         im.close()
         raise
@@ -256,8 +260,8 @@ def _real_bits(
     if deep and im.mode in ('RGB', 'RGBA', 'LA'):
         colours:Any = im.getextrema()[:1 if im.mode == 'LA' else 3] # the smallest and the largest of each
         if 0 < max(most for _, most in colours) < 2**4:
-            raise InputError("its colours have 16 bits in the file and at most 12 in truth, and it would be nearly black: "
-                             "save it with 8 bits per colour")
+            raise InputError("its colours have 16 bits in the file and at most 12 in truth, "
+                             "and it would be nearly black: save it with 8 bits per colour")
     return bits
 
 # %% ../nbs/12_images.ipynb #9a329856
@@ -376,7 +380,7 @@ def decode_all(
     check_space(len(paths), size, channels)
     often = Counter(map(id, paths))
     for p in {id(p): p for p in paths if isinstance(p, Image.Image) and often[id(p)] > 1}.values():
-        with suppress(Exception), quiet(): p.load() # two threads must not decode one image; what is wrong with it is said below
+        with suppress(Exception), quiet(): p.load() # two threads must not decode one image; errors are told below
     out = np.empty((len(paths), channels, size, size), np.uint8)
     def read(i:int)->None: out[i] = read_image(paths[i], size, channels)[0]
     bad = in_parallel(len(paths), read)

@@ -322,10 +322,30 @@ class Training:
             for i, s in (opt.state_dict()['state'] if opt else {}).items():
                 out |= {f'{filed}.{i}.{k}': v for k, v in s.items() if v is not None}
         return out
+    def _check_state(self, tensors:dict[str, Tensor])->None:
+        "Every tensor must be one that this phase has, in shape and type; what a method keeps is its own concern."
+        kind = lambda v: f"{tuple(v.shape)} {str(v.dtype).removeprefix('torch.')}"
+        own = {k: kind(v) for k, v in self.state().items() if k.startswith(('net.', 'blender.'))}
+        opts = {filed: opt for name, filed in _FILED.items() if (opt := getattr(self, name)) is not None}
+        each = {filed: [w for g in opt.param_groups for w in g['params']] for filed, opt in opts.items()}
+        def fits(k, v):
+            owner, i, _ = (k.split('.', 2) + ['', ''])[:3]
+            if owner == 'method': return True
+            if owner not in each: return own.get(k) == kind(v)
+            like = each[owner][int(i)] if i.isdecimal() and int(i) < len(each[owner]) else None
+            return like is not None and v.is_floating_point() and (v.shape in ((), like.shape))
+        odd = next((k for k, v in tensors.items() if not fits(k, v)), None) or next(iter(set(own) - set(tensors)), None)
+        for filed in each: # an optimiser keeps the same of every weight
+            kept:dict[str, set] = {}
+            for i, _, key in (k[len(filed)+1:].partition('.') for k in tensors if k.startswith(filed+'.')):
+                kept.setdefault(i, set()).add(key)
+            odd = odd or next((f'{filed}.{i}' for i, keys in kept.items() if keys != set().union(*kept.values())), None)
+        if odd is not None: raise InputError(f"what was saved within phase {self.phase.number} does not fit: {odd!r}")
     def load_state(self,
         tensors:dict[str, Tensor] # From `state`, in the same phase
     )->None:
-        "Bring a phase that has just begun to where `state` was taken."
+        "Bring a phase that has just begun to where `state` was taken; an `InputError` if it is not of such a phase."
+        self._check_state(tensors)
         l = self.learner
         def of(owner): return {k[len(owner)+1:]: v for k, v in tensors.items() if k.startswith(owner+'.')}
         l.net.load_state_dict(of('net')); l.blender.load_state_dict(of('blender'))

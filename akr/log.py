@@ -101,7 +101,7 @@ def watching(
 LOG = 'log.jsonl'
 LOG_BYTES, LINE_BYTES = 1 << 27, 1 << 20 # the most that are read, of a file and of a line
 _COUNT, _TIME = dict(type='integer', minimum=1, maximum=10**6), dict(type=['number', 'null'])
-_EVENT = dict(
+_EVENT:dict[str, Any] = dict(
     type='object', required=['kind', 'phase', 'phases'],
     properties=dict(kind=dict(enum=['epoch', 'phase']), phase=_COUNT, phases=_COUNT, elapsed=_TIME, left=_TIME))
 _EVENTS = dict(

@@ -95,9 +95,9 @@ class Method(Part):
         if tensors: raise InputError(f"{type(self).__name__} keeps no tensors, and is given {', '.join(tensors)}")
 
 # %% ../nbs/58_method.ipynb #975cff5c
-_FGP = dict(head='cosine', loss='sigmoid', weighting='replace', epochs=90, batch=128, lr=2.,
+_FGP:dict[str, Any] = dict(head='cosine', loss='sigmoid', weighting='replace', epochs=90, batch=128, lr=2.,
             schedule='steps', milestones=(70, 84), gamma=.2, weight_decay=1e-5)
-_READINGS = {'': {}, '-sum': dict(weighting='sum'), '-early': dict(milestones=(50, 64)),
+_READINGS:dict[str, dict[str, Any]] = {'': {}, '-sum': dict(weighting='sum'), '-early': dict(milestones=(50, 64)),
              '-sum-early': dict(weighting='sum', milestones=(50, 64))} # what the command line leaves open
 
 def _papers(**more)->dict[str, dict[str, Any]]: # Recipe -> settings

@@ -69,10 +69,14 @@ def bounds_text(
              (o.above, ' above {:g}'), (o.below, ' below {:g}'))
     return ' and'.join(w.format(v) for v, w in words if v is not None)
 
+_MOST = {int: 2**63-1, float: 1e30} # tensors hold no larger whole number, and steps computed with larger ones overflow
+
+def _too_large(v, kind:type)->bool: return isinstance(v, (int, float)) and _MOST[kind] < abs(v) < math.inf
+
 def _number(o:Option, v, kind:type)->Any: # None, if it is no such number within the bounds
     if isinstance(v, bool) or not isinstance(v, Integral if kind is int else Real): return None
+    if _too_large(v, kind) or not math.isfinite(v): return None
     v = kind(v)
-    if not math.isfinite(v): return None
     inside = ((o.low is None or v >= o.low) and (o.high is None or v <= o.high)
               and (o.above is None or v > o.above) and (o.below is None or v < o.below))
     return v if inside else None
@@ -95,7 +99,8 @@ def checked(
             refuse(f"{many} {'whole ' if o.items is int else ''}numbers{bounds_text(o)}")
         v = tuple(items)
     elif o.type in (int, float):
-        if (n := _number(o, v, o.type)) is None: refuse(WORDS[o.type] + bounds_text(o))
+        if (n := _number(o, v, o.type)) is None:
+            refuse(WORDS[o.type] + bounds_text(o) + f', {_MOST[o.type]:g} at most'*_too_large(v, o.type))
         v = n
     elif not isinstance(v, o.type): refuse(WORDS[o.type])
     if isinstance(o.choices, str): find(o.choices, v)
@@ -264,7 +269,9 @@ def load_plugin(
     "Import a module of your own that registers parts; an `InputError` if there is no such module."
     spec = str(spec)
     if not spec.endswith('.py'):
-        try: importlib.import_module(spec)
+        try:
+            if not all(w.isidentifier() for w in spec.split('.')): raise ModuleNotFoundError(name=spec)
+            importlib.import_module(spec)
         except ModuleNotFoundError as e:
             if e.name != spec.partition('.')[0] and e.name != spec: raise
             raise InputError(f"there is no module {spec!r} to bring parts: "

@@ -8,7 +8,6 @@ __all__ = ['to_unit', 'to_prior', 'Standardised', 'loss_ahead', 'balanced_rows',
 
 # %% ../nbs/72_readings.ipynb #71c64db6
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -169,16 +168,19 @@ class Lookahead(Attentive):
 class Measured(Attended):
     "The odds of each pair (b,) move to where a step of the head helps all classes alike."
     judging:int = option(4, 'Images per class that judge a step', low=1, theme='blending')
+    ahead:str = option('head', 'What makes that step: the head, or the whole network', choices=('head', 'network'),
+                       theme='blending')
     strength:float = option(1., 'Deviation of what attention adds to the log-odds', theme='blending')
     def forward(self, x:Tensor, y:Tensor, is_exemplar:Tensor, g:torch.Generator, look:Look|None=None)->Blend:
-        self.g = g # for the judges, drawn after pairs and weights
+        self.x, self.g = x, g # the judges are drawn after pairs and weights
         return super().forward(x, y, is_exemplar, g, look)
     def shift(self, y:Tensor, j:Tensor, logits:Tensor, look:Look)->Tensor:
         odds = logits.clone().requires_grad_()
         images, labels = judges(look, self.judging, self.g)
-        f = features_now(look, images)
         with torch.enable_grad():
-            loss = head_ahead(look, y, j, torch.sigmoid(odds), look.change(), f, labels)
+            a = torch.sigmoid(odds)
+            loss = (net_ahead(look, self.x, y, j, a, images, labels) if self.ahead == 'network' else
+                    head_ahead(look, y, j, a, look.change(), features_now(look, images), labels))
         by_odds, = torch.autograd.grad(loss, odds)
         return -self.strength*to_unit(by_odds)
 

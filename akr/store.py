@@ -396,7 +396,7 @@ class Stop:
     def __enter__(self)->'Stop':
         if threading.current_thread() is threading.main_thread():
             ignored = _HUP is None or signal.getsignal(_HUP) is signal.SIG_IGN # by nohup
-            heard = (signal.SIGINT, signal.SIGTERM, *([] if ignored else [_HUP]))
+            heard = [s for s in (signal.SIGINT, signal.SIGTERM, None if ignored else _HUP) if s is not None]
             self._before = {s: signal.signal(s, self._on) for s in heard}
         return self
     def __exit__(self, *exc)->None:

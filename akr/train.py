@@ -8,7 +8,6 @@ __all__ = ['SAVE_SECONDS', 'LATER', 'free_folder', 'phase_line', 'check_memory',
 
 # %% ../nbs/81_train.ipynb #29ff821c
 import contextlib
-import math
 import os
 import sys
 import time
@@ -30,7 +29,7 @@ from .learner import Learner, LossError
 from .store import MANIFEST, Folder, Stop, damage, set_aside
 from .log import Clock, JsonLines, epoch_event, phase_event, watchers, watching
 from .checkpoint import load_epoch, phase_dir, save_epoch, save_phase, saved_epochs
-from .cost import images_to_do
+from .cost import cores, images_to_do, pick_threads, thread_count, use_threads
 from .run import Run, check_free, describe, locked, run_metrics
 
 # %% ../nbs/81_train.ipynb #cd5291c5
@@ -52,8 +51,8 @@ def phase_line(
     "One line on a finished phase."
     f = lambda v: 'n/a' if v is None else f'{v:.2f} %'
     top1 = p['top1']
-    return (f"phase {p['phase']}/{phases}: {p['seen']} classes, top-1 head {f(top1['head'])}, NME {f(top1['nme'])}"
-            f"  ({p['seconds']['train']:.1f} s of training, {p['images_per_second']:.0f} images/s)")
+    return (f"phase {p['phase']}/{phases}: {p['seen']} classes, head {f(top1['head'])}, NME {f(top1['nme'])}"
+            f" ({p['seconds']['train']:.1f} s, {p['images_per_second']:.0f} images/s)") # at most 80 columns
 
 def check_memory(
     cfg:Config, # Has the budget
@@ -96,7 +95,8 @@ def whole_paths(cfg:Config)->Config:
     "The same settings with whole paths, so that a run is found again from every folder."
     def whole(p):
         try: return str(Path(p).expanduser().resolve())
-        except (RuntimeError, OSError, ValueError) as e: raise InputError(f"there is no folder {str(p)!r}: {e}") from None
+        except (RuntimeError, OSError, ValueError) as e:
+            raise InputError(f"there is no folder {str(p)!r}: {e}") from None
     data = f'folder:{whole(cfg.data[7:])}' if cfg.data.startswith('folder:') and cfg.data[7:] else cfg.data
     return cfg.replace(data=data, data_dir=whole(cfg.data_dir) if cfg.data_dir else None)
 
@@ -181,7 +181,8 @@ class Loop:
         seen = self.how.progress
         bar = dict(total=sum(self.todo[self.first:]), unit=' images', unit_scale=True,
                    disable=not (show_progress() if seen is None else seen),
-                   file=Patient(sys.stderr), bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
+                   file=Patient(sys.stderr),
+                   bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
         each, past = [JsonLines(), *watchers(self.how.watch)], past_events(self.run, self.logs)
         with repeatable(self.how.deterministic), Stop(self.how.say) as self.stop, tqdm(**bar) as self.bar:
             with watching(each, self.run.path, past, self.how.say) as self.send:
@@ -204,9 +205,9 @@ class Loop:
             raise LossError(f"after phase {t+1} the network holds numbers that are NaN or infinite: "
                             f"try a learning rate below {self.run.cfg.lr}")
         t0 = time.perf_counter()
-        e = l.evaluate(*self.stream.test(t))
+        hits = l.evaluate(*self.stream.test(t))
         result['seconds']['eval'] = time.perf_counter()-t0
-        result = dict(phase=t+1, exemplars=len(l.memory), images=e.pop('images'), hits=e, **result)
+        result = dict(phase=t+1, exemplars=len(l.memory), images=hits.pop('images'), hits=hits, **result)
         save_phase(self.run.path, t, l, result)
         sweep(self.run, t+1)
         p = self.run.write_metrics()['phases'][-1]
@@ -243,11 +244,10 @@ def fit(
     "Learn, test and save the phases from `first` to the last. Whatever stops it says how to go on."
     sweep(run, first)
     how.say(repr(stream))
-    was, now = run.info['machine']['threads'], torch.get_num_threads()
-    if was != now and first:
-        how.say(f"note: the run was started with {was} CPU threads and goes on with {now}: the last digits may differ")
     for note in run.notes: how.say(note)
-    how.say(f"{run.name} on {learner.device}, run folder {run.path}")
+    n = torch.get_num_threads()
+    on = f"{learner.device} with {n} thread{'s'*(n > 1)}" if learner.device.type == 'cpu' else learner.device
+    how.say(f"{run.name} on {on}, run folder {run.path}")
     kept = f"what was saved is kept, go on with akr train --resume {run.path}"
     try: Loop(run, learner, stream, first, how).go()
     except torch.cuda.OutOfMemoryError:
@@ -325,10 +325,12 @@ def train(
     save_every:int|None=None, # Within a phase, save after every so many epochs; 0: never; None: at most once a minute
     deterministic:bool=False, # Repeatable algorithms alone, on a GPU too (see above)
     auto_batch:bool=False, # Halve `cfg.batch` until it fits the GPU's memory?
+    threads:int|None=None, # Of the CPU; None: as many as pay, measured with a few steps of this run
     watch:Callable|list|tuple|None=None # A callable, or a list of them, that is told what happens (see below)
 )->Run: # Finished
     "Train from the first phase to the last, saving each."
     how, place = Manner(progress, save_every, deterministic, watch), pick_device(device)
+    if threads is not None: thread_count(threads)
     if deterministic: ask_cublas(place)
     if data is not None: cfg = cfg.replace(data=data.name if isinstance(data, Dataset) else str(data))
     cfg = whole_paths(cfg)
@@ -339,9 +341,8 @@ def train(
     stream = Stream.of(cfg, ds.to(place))
     check_memory(cfg, stream.sizes)
     if auto_batch: cfg = cfg.replace(batch=fit_batch(cfg, stream))
-    info = describe(cfg, stream, Augment.of(cfg, stream), place)
-    with _taken(folder):
-        run = _new_run(folder, info)
+    with use_threads(pick_threads(cfg, stream) if threads is None else threads), _taken(folder):
+        run = _new_run(folder, describe(cfg, stream, Augment.of(cfg, stream), place))
         return fit(run, run.learner(None, place), stream, 0, how)
 
 # %% ../nbs/81_train.ipynb #d49b0cf9
@@ -367,6 +368,19 @@ def repair(
             say(f'note: {bad[t]}; the run goes on from a later phase, but this one cannot be evaluated again')
     return good
 
+def _threads_of(
+    run:Run,
+    threads:int|None, # What was asked for
+    say:Callable # Told if it is not the number that the run was started with
+)->int:
+    "As the run was started, since sums that are divided otherwise are rounded otherwise."
+    was = run.info['machine']['threads']
+    now = min(was, cores()) if threads is None else thread_count(threads)
+    if was != now:
+        say(f"note: the run was started with {was} CPU threads and goes on with {now}: sums are rounded otherwise, "
+            "and after some epochs a few test images change sides")
+    return now
+
 def resume(
     path, # The run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
@@ -375,6 +389,7 @@ def resume(
     save_every:int|None=None, # As for `train`
     deterministic:bool=False, # As for `train`
     watch:Callable|list|tuple|None=None, # As for `train`
+    threads:int|None=None, # Of the CPU; None: as many as the run was started with
     **where # `data_dir`, `download`, `cache_dir` of `load_data`
 )->Run: # Finished
     "Go on after the last saved epoch or phase, as if the run had never stopped."
@@ -384,7 +399,8 @@ def resume(
         done = repair(run, how.say)
         if done < len(run.info['sizes']):
             stream = run.stream(place, data, **where)
-            return fit(run, run.learner(done-1 if done else None, place), stream, done, how)
+            with use_threads(_threads_of(run, threads, how.say)):
+                return fit(run, run.learner(done-1 if done else None, place), stream, done, how)
         sweep(run, done)
         run.write_metrics()
         how.say(f"{run.path} is finished: there is nothing left to learn")
@@ -426,6 +442,7 @@ def branch(
     save_every:int|None=None, # As for `train`
     deterministic:bool=False, # As for `train`
     watch:Callable|list|tuple|None=None, # As for `train`
+    threads:int|None=None, # Of the CPU; None: as many as the other run was started with
     where:dict|None=None, # `data_dir`, `download`, `cache_dir` of `load_data`
     **given:Any # Settings of the phases that follow
 )->Run: # Finished
@@ -445,8 +462,8 @@ def branch(
     stream = old.stream(place, data, **(where or {}))
     begun = dict(run=str(old.path.resolve()), phases=k, digest=old.info['digest'],
                  settings=_other_settings(old, k, cfg))
-    info = describe(cfg, stream, old.augment(), place, begun=begun)
-    with _taken(folder):
+    with use_threads(_threads_of(old, threads, how.say)), _taken(folder):
+        info = describe(cfg, stream, old.augment(), place, begun=begun)
         check_free(folder)
         try: _take_over(old, folder, k)
         except OSError as e:
@@ -462,4 +479,7 @@ def _take_over(old:Run, folder:Path, phases:int)->None:
         for t in range(phases):
             name = phase_dir(folder, t).name
             with source.sub(name, sealed=True) as d:
-                target.new(name, lambda new: [new.write(f, d.read(f)) for f in d.seal or () if f != MANIFEST])
+                files = [f for f in d.seal or () if f != MANIFEST]
+                def copy(new:Folder)->None:
+                    for f in files: new.write(f, d.read(f))
+                target.new(name, copy)

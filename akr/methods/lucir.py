@@ -88,7 +88,7 @@ _PAPER = dict(epochs=160, lr=.1, schedule='steps', milestones=(80, 120), gamma=.
 class Lucir(Method):
     "All classes on one sphere: imprinted rows, a bond between features, a margin (Hou et al. 2019)"
     settings = dict(head='cosine', distill=0., blend='none')
-    recipes = {'paper': _PAPER, 'paper-half': _PAPER | dict(per_class=20)} # 20 exemplars per class, as from half
+    recipes = {'paper': _PAPER, 'paper-half': _PAPER | dict(per_class=20)}
     less_forget:float = option(5., 'Base weight of the bond between new and old features; 0 for none',
                                low=0, theme='the method')
     margin:float = option(.5, 'Margin between old classes and the new ones they are mistaken for; 0 for none',

@@ -162,9 +162,11 @@ class Mnemonics(Herding):
                         steps=self.pixel_steps, lr=self.pixel_lr, inner_lr=self.inner_lr, batch=l.cfg.batch)
 
 # %% ../../nbs/methods/mnemonics.ipynb #b52ab161
+_PROTOCOL = dict(epochs=160, lr=.1, schedule='steps', milestones=(80, 120), gamma=.1, weight_decay=5e-4, brightness=0.)
+
 @part('method', 'mnemonics')
 class MnemonicsMethod(Lucir):
-    "Exemplars whose pixels are learnt (Liu et al. 2020); akr trains the network with LUCIR's loss"
+    "Exemplars whose pixels are learnt (Liu et al. 2020); the network learns by LUCIR's loss, or as released"
     settings = Lucir.settings | dict(exemplars='mnemonics')
-    recipes = dict(paper=dict(epochs=160, lr=.1, schedule='steps', milestones=(80, 120), gamma=.1, weight_decay=5e-4,
-                              brightness=0.))
+    recipes = dict(lucir=_PROTOCOL, paper=_PROTOCOL | dict(level='means', distill=.25, less_forget=0., margin=0.,
+                                                           imprint=False, fix_old=False))

@@ -13,7 +13,7 @@ import torch
 from ..core import InputError, named
 from ..head import LinearHead
 from ..method import Method
-from ..parts import find, part
+from ..parts import find, option, part
 
 # %% ../../nbs/methods/wa.ipynb #9d042e9e
 @torch.no_grad()
@@ -34,15 +34,31 @@ def align(
     return gamma.item()
 
 # %% ../../nbs/methods/wa.ipynb #2c9b2d19
+# public code: 200 epochs in the first phase, then 170, with less weight decay
+_PUBLIC = dict(epochs=200, lr=.1, schedule='steps', milestones=(60, 120, 170), gamma=.1, weight_decay=5e-4,
+               later_epochs=170, later_milestones=(80, 120), later_decay=2e-4)
+
 @part('method', 'wa')
 class WA(Method):
     "New rows of the head are scaled to the length of the old ones after each phase (Zhao et al. 2020)"
     settings = dict(blend='none', weighting='ratio', distill=.25)
-    recipes = dict(paper=dict(epochs=200, lr=.1, schedule='steps', milestones=(60, 100, 140), gamma=.1,
-                              weight_decay=2e-4))
+    recipes = {'paper': _PUBLIC, 'paper-early': _PUBLIC | dict(later_milestones=(60, 100, 140))}
+    later_epochs:int|None = option(None, 'Epochs of each phase after the first', type=int, low=1,
+                                   without='as in the first', theme='the method')
+    later_milestones:tuple[int, ...] = option((), 'Milestones of the phases after the first; none: those of the first',
+                                              low=0, items=int, theme='the method')
+    later_decay:float|None = option(None, 'Weight decay of the phases after the first', type=float, low=0,
+                                    without='as in the first', theme='the method')
 
+    def optimiser(self, l)->torch.optim.Optimizer:
+        later = dict(epochs=self.later_epochs, milestones=self.later_milestones, weight_decay=self.later_decay)
+        now = {k: v for k, v in later.items() if v not in (None, ()) and v != getattr(l.cfg, k)}
+        if l.frozen is not None and now: l.reconfigure(l.cfg.replace(**now))
+        return super().optimiser(l)
     @classmethod
     def check_settings(cls, s)->None:
+        if s.later_milestones and not hasattr(s, 'milestones'):
+            raise InputError(f"{named('later_milestones')} need {named('schedule')} steps")
         if hasattr(find('head', s.head), 'cosines'):
             raise InputError(f"{named('method')} {s.method} needs {named('head')} linear: "
                              "the length of a cosine head's rows does not matter")

@@ -27,20 +27,22 @@ from akr.learner import Learner
 from akr.metrics import summary
 from akr.options import given_settings, parse
 from akr.oracle import Oracle
+from akr.readings import Measured, judges, net_ahead
 from akr.stream import Stream
 
 # twelve classes of 16 x 16 pixels in four phases of three; ResNet-8, thirty epochs: about three minutes a run on one core
 QUICK = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 8 --epochs 30 --batch 64 --lr 0.1 --precision float32 --compile no --holdout 0.2'
 # the protocol of small_cifar100.json, but for the held-out images
 SMALL = '--size 16 --order fgp --classes 12 --base 3 --step 3 --memory 120 --depth 20 --epochs 60 --batch 64 --lr 0.1 --precision float32 --compile no --holdout 0.2'
-PROTOCOLS = dict(quick=(QUICK, 5), small=(SMALL, 10)) # the settings, and the epochs of warm-up
+SHORT = QUICK.replace('--epochs 30', '--epochs 12') # for the oracle
+PROTOCOLS = dict(quick=(QUICK, 5), short=(SHORT, 2), small=(SMALL, 10)) # the settings, and the epochs of warm-up
 BASE = '--method base'
 AKR = '--method akr --warmup {warmup}'
 VARIANTS = dict(mixup='--method mixup', akr=AKR, base=BASE,
                 standardised=f'{AKR} --blend standardised', lookahead=f'{AKR} --blend lookahead --attention-lr 1e-3',
-                measured=f'{AKR} --blend measured', changed=f'{AKR} --blend changed', stayed=f'{AKR} --blend changed --strength -1',
+                measured=f'{AKR} --blend measured', measured_network=f'{AKR} --blend measured --ahead network', changed=f'{AKR} --blend changed', stayed=f'{AKR} --blend changed --strength -1',
                 labels=f'{AKR} --blend labels', picked=f'{AKR} --blend picked',
-                balanced='--method mixup --loss balanced', balanced_measured=f'{AKR} --blend measured --loss balanced', balanced_akr=f'{AKR} --loss balanced')
+                balanced='--method mixup --loss balanced', balanced_network=f'{AKR} --blend measured --ahead network --loss balanced')
 ALONE = {'base'} # their first phase is another one
 
 class Exemplars(Attended):
@@ -50,6 +52,15 @@ class Exemplars(Attended):
         return super().forward(x, y, is_exemplar, g, look)
     def shift(self, y, j, logits, look): return self.old - self.old[j]
 
+class Shuffled(Measured):
+    "Measured by a step of the whole network, but the judges' labels are shuffled: what has nothing to do with the classes."
+    def shift(self, y, j, logits, look):
+        odds = logits.clone().requires_grad_()
+        images, labels = judges(look, self.judging, self.g)
+        labels = labels[torch.randperm(len(labels), generator=self.g)]
+        with torch.enable_grad(): loss = net_ahead(look, self.x, y, j, torch.sigmoid(odds), images, labels)
+        return -torch.autograd.grad(loss, odds)[0]
+
 class Noise(Attended):
     "Knows nothing."
     def shift(self, y, j, logits, look): return torch.randn(len(y), generator=torch.Generator().manual_seed(0))
@@ -58,7 +69,7 @@ def asked(l):
     "Whom the oracle asks along a run of mixup: what needs no training, and what the untrained others would be taught."
     made = lambda name, **kw: parts.make('blend', name, l.net.backbone.out_features, **kw)
     return dict(attentive=made('attentive'), lookahead=made('lookahead'), whole=made('lookahead', ahead='network'), measured=made('measured'),
-                changed=made('changed'), labels=made('labels'), exemplars=Exemplars(), noise=Noise())
+                changed=made('changed'), labels=made('labels'), exemplars=Exemplars(), shuffled=Shuffled(), noise=Noise())
 
 def words(protocol, variant, seed, data):
     settings, warmup = PROTOCOLS[protocol]
@@ -91,7 +102,7 @@ def run(protocol, variant, seed, data, ds, folder, commit, ask):
     start = folder/f'{protocol}-first-{seed}' if shared else folder/f'{protocol}-first-{seed}-{variant}'
     net, frozen, memory, p = first(config(protocol, 'mixup', seed, data) if shared else cfg, stream, start)
     l.net, l.frozen, l.memory = copy.deepcopy(net), frozen, copy.deepcopy(memory)
-    oracle = Oracle(l, stream.test, asked(l) if variant == 'mixup' else {'own': l.blender}, every=l.cfg.epochs//3, batches=4, most=400) if ask else None
+    oracle = Oracle(l, stream.test, asked(l) if variant == 'mixup' else {'own': l.blender}, every=l.cfg.epochs//3, batches=3, most=400) if ask else None
     phases = [p] + [phase(l, stream, t, oracle) for t in range(1, len(stream))]
     images = phases[-1]['images']
     m = summary({k: [p['hits'][k] for p in phases] for k in ('head', 'nme')}, images, stream.sizes)
