@@ -100,8 +100,9 @@ def watching(
 # %% ../nbs/76_log.ipynb #2b6a501f
 LOG = 'log.jsonl'
 LOG_BYTES, LINE_BYTES = 1 << 27, 1 << 20 # the most that are read, of a file and of a line
-_COUNT, _TIME = dict(type='integer', minimum=1, maximum=10**6), dict(type=['number', 'null'])
-_EVENT:dict[str, Any] = dict(
+_COUNT:dict = dict(type='integer', minimum=1, maximum=10**6)
+_TIME:dict = dict(type=['number', 'null'])
+_EVENT:dict = dict(
     type='object', required=['kind', 'phase', 'phases'],
     properties=dict(kind=dict(enum=['epoch', 'phase']), phase=_COUNT, phases=_COUNT, elapsed=_TIME, left=_TIME))
 _EVENTS = dict(

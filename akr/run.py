@@ -124,19 +124,16 @@ def check_info(
 )->dict: # `info`
     "`info`, if it is as a run has it; else an `InputError` that says what cannot be."
     check_json(info, INFO, name)
-    n, (c, h, w) = sum(info['sizes']), info['data']['shape']
+    n, (c, h, w), cannot = sum(info['sizes']), info['data']['shape'], f"{str(name)!r} cannot be used: its"
     for k in ('order', 'class_names'):
         if len(info[k]) != n:
-            raise InputError(f"{str(name)!r} cannot be used: its sizes are of {n} classes, "
-                             f"and its {k} has {len(info[k])}")
-    if len(set(info['order'])) < n: raise InputError(f"{str(name)!r} cannot be used: its order has a class twice")
+            raise InputError(f"{cannot} sizes are of {n} classes, and its {k} has {len(info[k])}")
+    if len(set(info['order'])) < n: raise InputError(f"{cannot} order has a class twice")
     for k in ('mean', 'std'):
         if len(info[k]) != c:
-            raise InputError(f"{str(name)!r} cannot be used: its images have {c} channels, "
-                             f"and its {k} has {len(info[k])}")
+            raise InputError(f"{cannot} images have {c} channels, and its {k} has {len(info[k])}")
     if info['data']['pad'] > max(h, w):
-        raise InputError(f"{str(name)!r} cannot be used: its data.pad must be {max(h, w)} or less, "
-                         "the size of the images")
+        raise InputError(f"{cannot} data.pad must be {max(h, w)} or less, the size of the images")
     return info
 
 # %% ../nbs/80_run.ipynb #c8623114

@@ -197,10 +197,10 @@ class Loop:
             self.how.say(f'going on in phase {t+1} after epoch {len(saved[1])}')
             self.bar.update(len(saved[1])*(len(self.stream[t].x)+len(l.memory)))
         try: result = l.learn(self.stream[t], self.epoch, saved)
-        except InputError as e:
+        except InputError as wrong:
             if not saved: raise
             left = saved_epochs(self.run.path, t)[0]
-            raise InputError(f"{e}: remove {str(left)!r}, and resume") from None
+            raise InputError(f"{wrong}: remove {str(left)!r}, and resume") from None
         if not all(v.isfinite().all() for v in l.net.state_dict().values()):
             raise LossError(f"after phase {t+1} the network holds numbers that are NaN or infinite: "
                             f"try a learning rate below {self.run.cfg.lr}")
@@ -479,7 +479,7 @@ def _take_over(old:Run, folder:Path, phases:int)->None:
         for t in range(phases):
             name = phase_dir(folder, t).name
             with source.sub(name, sealed=True) as d:
-                files = [f for f in d.seal or () if f != MANIFEST]
-                def copy(new:Folder)->None:
-                    for f in files: new.write(f, d.read(f))
-                target.new(name, copy)
+                files = {f: d.read(f) for f in d.seal or () if f != MANIFEST}
+            def write(new):
+                for f, data in files.items(): new.write(f, data)
+            target.new(name, write)

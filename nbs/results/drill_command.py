@@ -78,7 +78,7 @@ def strange_calls(n, seed, home, here):
 
     from akr.bench import check_bench
     from akr.command import subcommands
-    from akr.compare import expected
+    from akr.compare import compare, expected
     rng, codes, wrong, slowest = random.Random(seed), Counter(), [], (0., '')
     torch.set_num_threads(1)
     here.mkdir(); shutil.copytree(home/'run', here/'run')
@@ -92,6 +92,7 @@ def strange_calls(n, seed, home, here):
     def late(*_): raise Late('more than five minutes')
     signal.signal(signal.SIGALRM, late)
     def no_training(cfg, out=None, device='auto', download=False, cache_dir=None, **_): print(expected(cfg, out or 'out', 'cpu', False, cache_dir)); raise SystemExit(0)
+    def no_runs(cells, out, device, jobs, threads, dry_run, *rest): return compare(cells, out, device, None if jobs == 'measure' else jobs, threads, True, *rest)
     def no_bench(data='cifar100', methods=(), against=(), also=(), out=None, where=None, device='cpu', timing=None, **given): check_bench(methods, against, also, out); configure(data, **given); raise SystemExit(0)
     limit = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path('/proc/self/statm').read_text().split()[0])*resource.getpagesize() if Path('/proc').exists() else 0
@@ -101,7 +102,7 @@ def strange_calls(n, seed, home, here):
         t0, out = time.process_time(), io.StringIO()
         signal.alarm(300)
         try:
-            with mock.patch.object(cli, 'make_parser', lambda: parser), mock.patch.object(cli, 'train', no_training), mock.patch.object(cli, 'bench', no_bench), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), warnings.catch_warnings():
+            with mock.patch.object(cli, 'make_parser', lambda: parser), mock.patch.object(cli, 'train', no_training), mock.patch.object(cli, 'compare', no_runs), mock.patch.object(cli, 'bench', no_bench), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out), warnings.catch_warnings():
                 warnings.simplefilter('ignore')
                 code = cli.main(words)
             codes[str(code)] += 1
