@@ -88,7 +88,7 @@ def main(nbs):
     wrong = [(b.path, o) for b in books for o in b.check(modules, count, sidebar, home)]
     wrong += long_lines(root/LIB)
     wrong += [(p, 'is named .notest: its folder is never tested') for p in nbs.rglob('.notest')]
-    for p,o in ((root/'CITATION.cff', f"version: {ini['version']}"), (nbs/'index.ipynb', f"{{{ini['version']}}}")):
+    for p,o in ((root/'CITATION.cff', f"version: {ini['version']}"), (nbs/'index.ipynb', f"version {ini['version']}.")):
         if o not in p.read_text(encoding='utf-8'): wrong.append((p, f"does not name the version of settings.ini, {ini['version']}"))
     for p,o in wrong: print(f'{p.relative_to(root)}: {o}')
     print(f'{len(books)} notebooks looked at, {len(wrong)} problems')

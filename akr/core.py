@@ -32,6 +32,8 @@ import torch
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
+from . import __version__
+
 # %% ../nbs/00_core.ipynb #e8ed80d3
 def named(
     setting:str # The name of a setting, e.g. 'attention_lr'
@@ -348,5 +350,6 @@ def versions()->dict: # Package -> version
     def of(package):
         try: return version(package)
         except PackageNotFoundError: return None
-    packages = ('akr', 'torch', 'torchvision', 'numpy', 'fastcore', 'safetensors')
-    return dict(python=platform.python_version(), **{p: of(p) for p in packages})
+    packages = ('torch', 'torchvision', 'numpy', 'fastcore', 'safetensors')
+    here = dict(python=platform.python_version(), akr=__version__) # as they run: what is installed may be another akr
+    return here | {p: of(p) for p in packages}
