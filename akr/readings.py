@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['to_unit', 'to_prior', 'Standardised', 'loss_ahead', 'balanced_rows', 'judges', 'features_now', 'head_ahead',
-           'net_ahead', 'Lookahead', 'Measured', 'Changed', 'Labels', 'agreement', 'Picked']
+           'net_ahead', 'Ahead', 'Lookahead', 'Measured', 'Changed', 'Labels', 'agreement', 'Picked']
 
 # %% ../nbs/72_readings.ipynb #71c64db6
 from collections.abc import Callable
@@ -128,12 +128,27 @@ def net_ahead(
     return loss_ahead(params, train, judge, l.cfg.lr)
 
 # %% ../nbs/72_readings.ipynb #d46b0352
-@part('blend', 'lookahead')
-class Lookahead(Attentive):
-    "The scorer learns from the loss on all classes alike after a step on the blends (b,c,h,w)."
+class Ahead(Attended):
+    "What judges weights (b,) by the loss of a balanced batch after a step, of the head or of the whole network."
     judging:int = option(4, 'Images per class that judge a step', low=1, theme='blending')
     ahead:str = option('head', 'What makes that step: the head, or the whole network', choices=('head', 'network'),
                        theme='blending')
+    def judged(self,
+        look:Look, # Of a learner
+        x:Tensor, # Images (b,c,h,w), float32
+        y:Tensor, # Labels (b,), int64
+        j:Tensor, # Rows of the partners (b,), int64
+        a:Tensor, # Weights (b,)
+        g:torch.Generator # On the device of the batch
+    )->Tensor: # scalar
+        "The loss ahead of weights (b,)."
+        images, labels = judges(look, self.judging, g)
+        if self.ahead == 'network': return net_ahead(look, x, y, j, a, images, labels)
+        return head_ahead(look, y, j, a, look.change(), features_now(look, images), labels)
+
+@part('blend', 'lookahead')
+class Lookahead(Ahead, Attentive):
+    "The scorer learns from the loss on all classes alike after a step on the blends (b,c,h,w)."
     evenly:bool = option(True, 'The weights of a batch keep the deviation of the prior', theme='blending')
     def odds(self, logits:Tensor, shift:Tensor)->Tensor:
         odds = super().odds(logits, shift)
@@ -142,45 +157,27 @@ class Lookahead(Attentive):
         if look is None: return super().forward(x, y, is_exemplar, g)
         j, logits = pairs(is_exemplar, self.pairing, g), beta_logits(self.alpha, len(x), g)
         change = look.change()
-        shift = self.shift(y, j, logits, Look(lambda: change))
+        seen = Look(lambda: change, look.learner, look.training) # the change is computed once
+        shift = self.shift(y, j, logits, seen)
         a = torch.sigmoid(self.odds(logits, shift))
-        loss = self.judged(look, x, y, j, a, change, g)
+        loss = self.judged(seen, x, y, j, a, g)
         return Blend(mix(x, a.detach(), j), y, y[j], a.detach(), shift, loss)
-    def judged(self,
-        look:Look, # Of a learner
-        x:Tensor, # Images (b,c,h,w), float32
-        y:Tensor, # Labels (b,), int64
-        j:Tensor, # Rows of the partners (b,), int64
-        a:Tensor, # Weights (b,)
-        change:tuple[Tensor, Tensor], # Features now and in the frozen network, (b,d) each
-        g:torch.Generator # On the device of the batch
-    )->Tensor: # scalar
-        "The loss ahead of weights (b,)."
-        images, labels = judges(look, self.judging, g)
-        if self.ahead == 'network': return net_ahead(look, x, y, j, a, images, labels)
-        return head_ahead(look, y, j, a, change, features_now(look, images), labels)
     def penalty(self, blend:Blend)->Tensor:
         "What the scorer is trained by: the loss ahead, which the network does not feel."
         return super().penalty(blend) + (0 if blend.ahead is None else blend.ahead)
 
 # %% ../nbs/72_readings.ipynb #41507176
 @part('blend', 'measured')
-class Measured(Attended):
+class Measured(Ahead):
     "The odds of each pair (b,) move to where a step of the head helps all classes alike."
-    judging:int = option(4, 'Images per class that judge a step', low=1, theme='blending')
-    ahead:str = option('head', 'What makes that step: the head, or the whole network', choices=('head', 'network'),
-                       theme='blending')
     strength:float = option(1., 'Deviation of what attention adds to the log-odds', theme='blending')
     def forward(self, x:Tensor, y:Tensor, is_exemplar:Tensor, g:torch.Generator, look:Look|None=None)->Blend:
         self.x, self.g = x, g # the judges are drawn after pairs and weights
         return super().forward(x, y, is_exemplar, g, look)
     def shift(self, y:Tensor, j:Tensor, logits:Tensor, look:Look)->Tensor:
         odds = logits.clone().requires_grad_()
-        images, labels = judges(look, self.judging, self.g)
         with torch.enable_grad():
-            a = torch.sigmoid(odds)
-            loss = (net_ahead(look, self.x, y, j, a, images, labels) if self.ahead == 'network' else
-                    head_ahead(look, y, j, a, look.change(), features_now(look, images), labels))
+            loss = self.judged(look, self.x, y, j, torch.sigmoid(odds), self.g)
         by_odds, = torch.autograd.grad(loss, odds)
         return -self.strength*to_unit(by_odds)
 
