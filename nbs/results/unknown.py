@@ -30,7 +30,7 @@ SIZE, KNOWN, CALLS = 224, 40, 4 # pixels of the photos; classes that are taught,
 TUNING, CHOICES = range(101, 111), (1, 2, 3) # seeds of the choices of classes
 DRAWS = (0, 1, 2) # seeds that draw the held-out photos
 TAUGHT = { # what the classifier is made with -> names of its two answers
-    'Ridge': (dict(method='ridge'), dict(head='Ridge', nme='Nearest mean of exemplars')),
+    'Ridge': (dict(method='ridge', settings=dict(ridge=.1)), dict(head='Ridge', nme='Nearest mean of exemplars')),
     'Trained head': (dict(method='base', epochs=20, settings=dict(lr=.05, batch=32, head='cosine')), dict(head='Trained head'))}
 HELD = dict(held=.2, refuse=.05, per_class=20)
 FEATURES:dict = {} # the features of all photos, by number
