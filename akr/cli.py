@@ -226,18 +226,19 @@ def do_train(
                deterministic=a.deterministic, watch=[] if a.log is None else [make('log', a.log)],
                download=a.download, cache_dir=a.cache_dir, threads=a.threads)
     if a.from_phase is not None:
-        if a.resume is None or a.config is not None or a.dry_run or 'data' in given:
+        if a.resume is None or a.config is not None or a.dry_run:
             raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
-                             f"its data and settings: leave out {named('data')}, {named('config')}, {named('dry_run')}")
+                             f"its settings: leave out {named('config')}, {named('dry_run')}")
         place = {k: how.pop(k) for k in ('download', 'cache_dir')} | dict(data_dir=given.pop('data_dir', None))
+        how['data'] = given.pop('data', None)
         run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
     elif a.resume is not None:
         beside = [k for k in ('out', 'config', 'dry_run') if getattr(a, k) not in (None, False)]
-        odd = sorted(set(given)-{'data_dir'}) + beside
+        odd = sorted(set(given)-{'data', 'data_dir'}) + beside
         if odd:
             words = ', '.join(map(named, odd))
             raise InputError(f"{named('resume')} goes on with the run's own settings: leave out {words}")
-        run = resume(a.resume, data_dir=given.get('data_dir'), **how)
+        run = resume(a.resume, data=given.get('data'), data_dir=given.get('data_dir'), **how)
     else:
         auto = given.get('batch') == 'auto'
         if auto: del given['batch']
@@ -294,7 +295,7 @@ def do_eval(
     "`akr eval`"
     tolerance = getattr(a, 'tolerance', 0.)
     where = dict(download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
-    m, differ = evaluate_run(a.run, a.device, tolerance=tolerance, **where)
+    m, differ = evaluate_run(a.run, a.device, getattr(a, 'data', None), tolerance, **where)
     as_json = getattr(a, 'json', False)
     if as_json: print(json.dumps(m, indent=1))
     else: report(m, a.run)
@@ -375,7 +376,7 @@ def do_paper(
     if a.help: return run_command(['--help-all'])
     if a.eval:
         if not a.load_path: raise InputError("--eval needs --load_path DIR, the folder of a saved run")
-        a.run = a.load_path
+        a.run, a.data = a.load_path, None # the run knows its data
         return do_eval(a)
     if a.load_path:
         raise InputError(f"--load_path goes with --eval; to go on with a run: akr train --resume {a.load_path}")

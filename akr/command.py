@@ -202,6 +202,8 @@ def add_place(
 # %% ../nbs/79_command.ipynb #18b2aefd
 def _add_eval(p:Parser)->None:
     p.add_argument('run', metavar='DIR', help='The run folder')
+    p.add_argument('--data', metavar='NAME', help='Where the images are now, if they have moved, like folder:PATH; '
+                                                  'they must be the same')
     p.add_argument('--data-dir', metavar='DIR',
                    help="Folder of torchvision's data sets (default: the one the run was trained with)")
     add_place(p)
