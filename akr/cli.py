@@ -22,7 +22,7 @@ from .core import InputError, at_least, load_json, named, one_of
 from .parts import names
 from .images import printable
 from .folder import check_folder
-from .plot import plot_accuracy, plot_matrix, plot_weights
+from .plot import plot_weights
 from .stream import ORDERS
 from .config import SETTINGS, Config, configure
 from .learner import LossError
@@ -30,6 +30,7 @@ from .cost import cores, thread_count
 from .run import Run, evaluate_run, predict, run_metrics
 from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
 from .store import Folder
+from .log import pictures
 from .train import branch, free_folder, resume, train
 from .compare import PRESETS, compare, expected, for_terminal, percent, plan
 from .bench import AGAINST, Timing, bench, raced
@@ -324,17 +325,13 @@ def do_eval(
 # %% ../nbs/90_cli.ipynb #47049d69
 def figures(run:Run)->dict: # Name -> `Figure`
     "The pictures of a run."
-    m, results = run_metrics(run, run.results()), run.results()
+    results = run.results()
     if not results: raise InputError(f"the run in {str(run.path)!r} has no finished phase yet")
-    seen, name = [p['seen'] for p in m['phases']], dict(head='head', nme='NME')
-    title = run_name(m).replace('$', r'\$')
-    known = [k for k, v in m['accuracy_matrix'].items() if v]
-    figs = dict(accuracy=plot_accuracy({name[k]: (seen, [p['top1'][k] for p in m['phases']]) for k in known}, title),
-                matrix=plot_matrix({name[k]: m['accuracy_matrix'][k] for k in known}))
+    m = run_metrics(run, results)
+    figs, title = pictures(m), run_name(m).replace('$', r'\$')
     if run.cfg.blend != 'none':
         e = results[-1]['epochs']
         figs['weights'] = plot_weights(e[-1]['hist'], [x['std'] for x in e], [x['exemplar'] for x in e])
-    figs['matrix'].suptitle(title, fontsize=10)
     if 'weights' in figs: figs['weights'].suptitle(f"{title}: blending weights of phase {len(results)}", fontsize=10)
     return figs
 

@@ -237,7 +237,7 @@ class TensorBoard:
             self.writer.add_histogram_raw(f'weights of {name}', **h, global_step=step, walltime=when)
         self.writer.flush()
 
-# %% ../nbs/76_log.ipynb #f6a30b45
+# %% ../nbs/76_log.ipynb #d73fbdde
 def pictures(
     m:dict # The content of metrics.json
 )->dict[str, Figure]: # 'accuracy', 'matrix'; none without a finished phase
