@@ -237,7 +237,7 @@ class TensorBoard:
             self.writer.add_histogram_raw(f'weights of {name}', **h, global_step=step, walltime=when)
         self.writer.flush()
 
-# %% ../nbs/76_log.ipynb #d73fbdde
+# %% ../nbs/76_log.ipynb #333e11ff
 def pictures(
     m:dict # The content of metrics.json
 )->dict[str, Figure]: # 'accuracy', 'matrix'; none without a finished phase
@@ -267,7 +267,8 @@ class MLflow(Part):
         try: import mlflow
         except ImportError as e:
             raise InputError(f"the log mlflow needs the package mlflow: pip install 'akr[mlflow]' ({e})") from None
-        for k, v in dict(MAX_RETRIES='1', TIMEOUT='10').items(): os.environ.setdefault(f'MLFLOW_HTTP_REQUEST_{k}', v)
+        how = dict(HTTP_REQUEST_MAX_RETRIES='1', HTTP_REQUEST_TIMEOUT='10', SUPPRESS_PRINTING_URL_TO_STDOUT='true')
+        for k, v in how.items(): os.environ.setdefault(f'MLFLOW_{k}', v)
         self.made, self.say, self.began = mlflow, print, 0.
         self.client:Any = None # from `start` until something fails
         self.whole = False # was the last phase told?
