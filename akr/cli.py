@@ -30,7 +30,7 @@ from .cost import cores, thread_count
 from .run import Run, evaluate_run, predict, run_metrics
 from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
 from .store import Folder
-from .log import pictures
+from .log import run_pictures
 from .train import branch, free_folder, resume, train
 from .compare import PRESETS, compare, expected, for_terminal, percent, plan
 from .bench import AGAINST, Timing, bench, raced
@@ -328,7 +328,7 @@ def figures(run:Run)->dict: # Name -> `Figure`
     results = run.results()
     if not results: raise InputError(f"the run in {str(run.path)!r} has no finished phase yet")
     m = run_metrics(run, results)
-    figs, title = pictures(m), run_name(m).replace('$', r'\$')
+    figs, title = run_pictures(m), run_name(m).replace('$', r'\$')
     if run.cfg.blend != 'none':
         e = results[-1]['epochs']
         figs['weights'] = plot_weights(e[-1]['hist'], [x['std'] for x in e], [x['exemplar'] for x in e])

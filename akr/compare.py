@@ -231,8 +231,9 @@ def machine_of(
         raise InputError(f"with {what} a job takes the GPU that it is given: {named('device')} cuda, not {device}")
     place = ('cuda' if engine.gpus else 'cpu') if device == 'auto' else device
     if (one_of(place, ('cpu', 'cuda'), 'device') == 'cuda') != bool(engine.gpus):
-        raise InputError(f"{named('device')} {place} does not go with {engine.gpus:g} GPUs for each job: say how many it "
-                         f"gets, as in {what}:gpus=1, or take {named('device')} {'cpu' if place == 'cuda' else 'cuda'}")
+        raise InputError(f"{named('device')} {place} does not go with {engine.gpus:g} GPUs for each job: say how many "
+                         f"it gets, as in {what}:gpus=1, or take {named('device')} "
+                         f"{'cpu' if place == 'cuda' else 'cuda'}")
     n = 0 if jobs is None else at_least(jobs, 1, named('jobs'))
     return Machine(n, 1 if threads is None else at_least(threads, 1, named('threads')), (place,))
 
@@ -700,8 +701,8 @@ def _run_elsewhere(cells, out, todo, machine, where, engine, dry_run, progress)-
     say = tqdm.write if progress is not False else lambda text: None
     rest = [sum(todo[c.name][phases_done(c, out):]) for c in cells]
     left = sum(v > 0 for v in rest)
-    say(f"{len(cells)} run{'s'*(len(cells) > 1)}, {len(cells)-left} of them finished: {sum(rest):.3g} passes of an image "
-        f"through the network to do, {machine.jobs or left} jobs at once of {machine.threads} "
+    say(f"{len(cells)} run{'s'*(len(cells) > 1)}, {len(cells)-left} of them finished: {sum(rest):.3g} passes of an "
+        f"image through the network to do, {machine.jobs or left} jobs at once of {machine.threads} "
         f"thread{'s'*(machine.threads > 1)} each on {machine.places[0]}")
     if dry_run or not left: return {}
     engine.open(out.resolve(), machine.threads, say)

@@ -61,7 +61,7 @@ def _package(plugin:str)->Path|None: # None: a file, or installed, so that every
     if plugin.endswith('.py'): return None
     top = sys.modules[plugin.partition('.')[0]]
     file = getattr(top, '__file__', None)
-    folder = Path(file).parent if file else Path(next(iter(top.__path__))) # a package without an __init__.py has no file
+    folder = Path(file).parent if file else Path(next(iter(top.__path__))) # without an __init__.py it has no file
     where = sysconfig.get_paths()
     installed = [Path(where[k]).resolve() for k in ('stdlib', 'platstdlib', 'purelib', 'platlib')]
     installed.append(Path(site.getusersitepackages()).resolve())
