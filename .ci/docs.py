@@ -36,7 +36,7 @@ def mend(nb, tests):
         for d in outs:
             if 'text/markdown' in d: d['text/markdown'] = re.sub(r'```python\n.*?```', signature, words(''.join(d['text/markdown'])), flags=re.S)
         if any('image/png' in d for d in outs) and '#| fig-alt:' not in src:
-            c['source'] = f"#| fig-alt: {json.dumps(alt_text(nb['cells'], k), ensure_ascii=False)}\n{src}"
+            c['source'] = f"#| fig-alt: {json.dumps(c['metadata'].get('alt') or alt_text(nb['cells'], k), ensure_ascii=False)}\n{src}"
         if c['cell_type'] != 'code' or re.search(r'^#\| *(?:echo|code-fold)\b', src, re.M): continue
         if any('text/markdown' in d for d in outs): c['source'] = '#| code-fold: true\n' + ''.join(c['source'])
         if not c['outputs'] and CHECKS.search(src):
