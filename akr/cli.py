@@ -28,7 +28,7 @@ from .config import SETTINGS, Config, configure
 from .learner import LossError
 from .cost import cores, thread_count
 from .run import Run, evaluate_run, predict, run_metrics
-from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
+from .command import HelpAll, Parser, add_keep, add_place, attempt, first_parser, patient, say, subcommands
 from .store import Folder
 from .train import branch, free_folder, resume, train
 from .compare import PRESETS, compare, expected, for_terminal, percent, plan
@@ -73,6 +73,7 @@ def add_train(
                    help="Where else to report beside log.jsonl, which a run always writes: "
                         f"{', '.join(names('log'))} (pip install tensorboard)")
     add_place(g)
+    add_keep(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     add_settings(t, but=first, special=_AUTO)
 
@@ -224,12 +225,12 @@ def do_train(
     given = given_settings(a)
     how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
                deterministic=a.deterministic, watch=[] if a.log is None else [make('log', a.log)],
-               download=a.download, cache_dir=a.cache_dir, threads=a.threads)
+               download=a.download, cache_dir=a.cache_dir, keep=a.keep, workers=a.workers, threads=a.threads)
     if a.from_phase is not None:
         if a.resume is None or a.config is not None or a.dry_run or 'data' in given:
             raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
                              f"its data and settings: leave out {named('data')}, {named('config')}, {named('dry_run')}")
-        place = {k: how.pop(k) for k in ('download', 'cache_dir')} | dict(data_dir=given.pop('data_dir', None))
+        place = {k: how.pop(k) for k in ('download', 'cache_dir', 'keep', 'workers')} | dict(data_dir=given.pop('data_dir', None))
         run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
     elif a.resume is not None:
         beside = [k for k in ('out', 'config', 'dry_run') if getattr(a, k) not in (None, False)]
@@ -294,6 +295,7 @@ def do_eval(
     "`akr eval`"
     tolerance = getattr(a, 'tolerance', 0.)
     where = dict(download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
+    where |= {k: getattr(a, k) for k in ('keep', 'workers') if hasattr(a, k)} # the paper's flags have none
     m, differ = evaluate_run(a.run, a.device, tolerance=tolerance, **where)
     as_json = getattr(a, 'json', False)
     if as_json: print(json.dumps(m, indent=1))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['AVIF', 'SUFFIXES', 'FORMATS', 'FILE_BYTES', 'PIXEL_BYTES', 'note', 'first_few', 'listing', 'quiet', 'not_an_image',
-           'Room', 'broken_link', 'content', 'memory_of', 'open_image', 'read_image', 'decode', 'in_parallel',
-           'refuse_unreadable', 'decode_all', 'ImageError', 'pixel_digest', 'Files']
+           'Room', 'broken_link', 'content', 'memory_of', 'open_image', 'read_bytes', 'read_image', 'decode',
+           'in_parallel', 'refuse_unreadable', 'decode_all', 'ImageError', 'pixel_digest', 'Pictures', 'Files']
 
 # %% ../nbs/12_images.ipynb #f1939357
 import ctypes
@@ -402,6 +402,20 @@ def _quickly(data:bytes)->np.ndarray|None: # None: it cannot be decoded so
     try: return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED).numpy()
     except (RuntimeError, ValueError): return None # Pillow says what is wrong
 
+def read_bytes(
+    data:bytes, # The content of an image file
+    size:int, # Height and width of the result, in pixels
+    channels:int=3 # 3 (RGB) or 1 (grey)
+)->tuple[np.ndarray, tuple]: # (channels,size,size), uint8; format, mode and (width, height) of the file
+    "One image as `decode` gives it, (channels,size,size) uint8, from the content of its file."
+    if _plain_jpeg(data, size, channels):
+        with _pixels(8*size*size): quick = _quickly(data)
+        if quick is not None: return quick, ('JPEG', 'RGB', (size, size))
+    with quiet():
+        texts = _texts(data)
+        with _pixels(texts): need = _need(data)
+        with _pixels(need+texts): return _opened_small(data, size, channels)
+
 def read_image(
     path:str|PathLike[str]|Image.Image, # An image file, or an image of Pillow's
     size:int, # Height and width of the result, in pixels
@@ -412,13 +426,7 @@ def read_image(
         if isinstance(path, Image.Image):
             with _pixels(memory_of(path)): return _small(path, size, channels)
         with content(path) as data:
-            try:
-                if _plain_jpeg(data, size, channels):
-                    with _pixels(8*size*size): quick = _quickly(data)
-                    if quick is not None: return quick, ('JPEG', 'RGB', (size, size))
-                texts = _texts(data)
-                with _pixels(texts): need = _need(data)
-                with _pixels(need+texts): return _opened_small(data, size, channels)
+            try: return read_bytes(data, size, channels)
             finally: del data
 
 def decode(
@@ -475,7 +483,7 @@ def decode_all(
     refuse_unreadable(paths, bad)
     return torch.from_numpy(out)
 
-# %% ../nbs/12_images.ipynb #6a3538b8
+# %% ../nbs/12_images.ipynb #6d253bab
 class ImageError(InputError):
     "An image cannot be read any more."
 
@@ -485,41 +493,62 @@ def pixel_digest(
     "A digest of the pixels of an image."
     return hashlib.blake2b(np.ascontiguousarray(a).tobytes(), digest_size=16).digest()
 
-class Files(Reader):
-    "Image files, read as `decode` reads them, as long as they stay what they are."
+class Pictures(Reader):
+    "Images that are decoded when they are needed: a subclass says how one is got, and what it is called."
     def __init__(self,
-        paths:Sequence[str|PathLike[str]], # Image files
         size:int, # Height and width that every image is brought to, in pixels
         channels:int=3 # 3 (RGB) or 1 (grey)
     ):
-        self.paths, self.shape = list(paths), (channels, size, size)
-        self.states = [self._state(p) for p in self.paths]
-        self.bad:dict[int, str]|None = None # within `looking`: file -> why it cannot be read
+        self.shape = channels, size, size
+        self.bad:dict[int, str]|None = None # within `looking`: image -> why it cannot be read
         self.digests:list[bytes|None] = []
-    def __len__(self)->int: return len(self.paths)
-    @staticmethod
-    def _state(path:str|PathLike[str])->tuple[int, int]|None: # Bytes, time of the last change; None: not there
-        try: s = os.stat(path)
-        except OSError: return None
-        return s.st_size, s.st_mtime_ns
+    def name(self, i:int)->str:
+        "What to call an image in an error."
+        raise NotImplementedError(f"{type(self).__name__} has no method name")
+    def get(self, i:int)->np.ndarray: # (channels,size,size), uint8
+        "Decode one image; any exception says why that cannot be done."
+        raise NotImplementedError(f"{type(self).__name__} has no method get")
     def read(self, i:int)->np.ndarray: # (channels,size,size), uint8
-        "Read one file; an `ImageError` names it if that cannot be done."
-        try:
-            a = read_image(self.paths[i], self.shape[1], self.shape[0])[0]
-            if self._state(self.paths[i]) != self.states[i]:
-                raise InputError("it has changed since the folder was looked at")
+        "Read one image; an `ImageError` names it if that cannot be done."
+        try: a = self.get(i)
         except Exception as e: # Pillow raises OSError, SyntaxError, ValueError, ...
-            if self.bad is None: raise ImageError(f"{printable(self.paths[i])}: {_reason(e)}") from None
+            if self.bad is None: raise ImageError(f"{printable(self.name(i))}: {_reason(e)}") from None
             self.bad[i] = _reason(e)
             return np.zeros(self.shape, np.uint8)
         if self.bad is not None: self.digests[i] = pixel_digest(a)
         return a
     @contextmanager
     def looking(self)->Iterator[None]:
-        "Within the block, note files that cannot be read, and the digests of the others; then name all that are bad."
+        "Within the block, note images that cannot be read, and the digests of the others; then name all that are bad."
         self.bad, self.digests = {}, [None]*len(self)
         try:
             yield
             bad = dict(sorted(self.bad.items()))
         finally: self.bad = None
-        refuse_unreadable(self.paths, bad)
+        refuse_unreadable([self.name(i) if i in bad else '' for i in range(len(self))], bad)
+
+class Files(Pictures):
+    "Image files, read as `decode` reads them, as long as they stay what they are."
+    def __init__(self,
+        paths:Sequence[str|PathLike[str]], # Image files
+        size:int, # Height and width that every image is brought to, in pixels
+        channels:int=3 # 3 (RGB) or 1 (grey)
+    ):
+        super().__init__(size, channels)
+        self.paths = list(paths)
+        self.states = [self._state(p) for p in self.paths]
+    def __len__(self)->int: return len(self.paths)
+    @staticmethod
+    def _state(path:str|PathLike[str])->tuple[int, int]|None: # Bytes, time of the last change; None: not there
+        try: s = os.stat(path)
+        except OSError: return None
+        return s.st_size, s.st_mtime_ns
+    def name(self, i:int)->str:
+        "The path."
+        return str(self.paths[i])
+    def get(self, i:int)->np.ndarray: # (channels,size,size), uint8
+        "Decode one file; an `InputError` if it is not what it was."
+        a = read_image(self.paths[i], self.shape[1], self.shape[0])[0]
+        if self._state(self.paths[i]) != self.states[i]:
+            raise InputError("it has changed since the folder was looked at")
+        return a
