@@ -448,7 +448,8 @@ def load_data(
 
 def pretend(
     spec:str, # As for `load_data`
-    size:int|None=None # As for `load_data`
+    size:int|None=None, # As for `load_data`
+    **options:Any # Of the source
 )->Dataset|None: # None if the source has nothing to pretend
     "Noise in the shape of the data that `spec` names, (n,c,h,w) uint8: for planning without them."
-    return find_source(spec)[0].pretend(size)
+    return find_source(spec, **options)[0].pretend(size)

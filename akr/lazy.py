@@ -45,7 +45,7 @@ def _workers(n:int)->ThreadPoolExecutor: return ThreadPoolExecutor(n, 'akr-image
 if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=_workers.cache_clear) # threads are not copied
 
 # %% ../nbs/08_lazy.ipynb #4e8c9147
-AHEAD_BYTES = 2**27 # The most memory of batches that are read ahead; one batch is in any case
+AHEAD_BYTES = 2**26 # The most memory of batches that are read ahead; one batch is in any case
 
 class _Ahead:
     "Batches of images, read by the workers before they are asked for."

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from .core import InputError, ask_cublas, at_least, generator, named, pick_device, repeatable
 from .data import Dataset, load_data, whole_path
 from .images import ImageError
-from .parts import find, names
+from .parts import find
 from .stream import Stream
 from .augment import Augment
 from .memory import quota
@@ -96,7 +96,7 @@ class Patient:
 def whole_paths(cfg:Config)->Config:
     "The same settings with whole paths, so that a run is found again from every folder."
     name, colon, rest = cfg.data.partition(':')
-    whole = getattr(find('data', name), 'whole', str) if name in names('data') else str
+    whole = getattr(find('data', name), 'whole', str) if 'data' in cfg.chosen else str
     return cfg.replace(data=name+colon+whole(rest), data_dir=whole_path(cfg.data_dir) if cfg.data_dir else None)
 
 # %% ../nbs/81_train.ipynb #10b1e37f
