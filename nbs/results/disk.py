@@ -28,6 +28,7 @@ def make_photos(folder, n, side=SIDE, classes=CLASSES, seed=0):
     "`n` training photos and a tenth as many for testing, in class folders."
     from akr.data import load_data
     source, rng = load_data('groceries').x_train.numpy(), np.random.default_rng(seed) # (k,3,96,96)
+    grains = rng.integers(-8, 9, (64, side, side, 1), np.int16) # a camera's noise: without it the files would be too small
     for part, k in (('train', n//classes), ('test', max(1, n//classes//10))):
         for c in range(classes):
             (folder/part/f'c{c:02}').mkdir(parents=True)
@@ -36,8 +37,8 @@ def make_photos(folder, n, side=SIDE, classes=CLASSES, seed=0):
                 s, (y, x) = rng.integers(48, 97), rng.random(2)
                 y, x = int(y*(96-s)), int(x*(96-s))
                 im = Image.fromarray(a[y:y+s, x:x+s]).resize((side, side), Image.Resampling.BICUBIC)
-                grain = rng.integers(-8, 9, (side, side, 1)) # a camera's noise: without it the files would be too small
-                Image.fromarray((np.asarray(im) + grain).clip(0, 255).astype(np.uint8)).save(folder/part/f'c{c:02}'/f'{i:05}.jpg', quality=90)
+                noisy = (np.asarray(im) + grains[rng.integers(64)]).clip(0, 255).astype(np.uint8)
+                Image.fromarray(noisy).save(folder/part/f'c{c:02}'/f'{i:05}.jpg', quality=90)
 
 def peak():
     "The most memory that this process had so far, in MiB."
@@ -56,7 +57,7 @@ def train_and_herd(folder, keep, batch, epochs, steps=None, input_size=None):
     from akr.stream import Stream
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 1)))
     began = resident()
-    data = load_data(f'folder:{folder}', size=SIDE, keep=keep, cache_dir=folder/'seen', workers=2)
+    data = load_data(f'folder:{folder}', size=SIDE, keep=keep, cache_dir=f'{folder}-seen', workers=2)
     loaded = peak()
     cfg = configure(f'folder:{folder}', 'akr', size=SIDE, backbone='resnet18', batch=batch, epochs=epochs, warmup=0, per_class=20,
                     base=CLASSES, compile='no', input_size=input_size)
@@ -77,8 +78,8 @@ def train_and_herd(folder, keep, batch, epochs, steps=None, input_size=None):
 
 def measure_memory(folder, a):
     "Each way in a process of its own."
-    out = {}
-    for keep in ('disk', 'memory'):
+    out = json.loads(a.out.read_text()).get('memory', {}) if a.out.exists() else {}
+    for keep in a.keep:
         code = f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import disk; from pathlib import Path; " \
                f"print(json.dumps(disk.train_and_herd(Path({str(folder)!r}), {keep!r}, {a.batch}, 1, {a.steps}, {a.input_size})))"
         made = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, env=dict(os.environ, PYTHONPATH=str(ROOT)))
@@ -94,7 +95,7 @@ def measure_speed(folder, a):
     from torchvision.transforms import v2
     from akr.data import load_data
     torch.set_num_threads(1)
-    data = load_data(f'folder:{folder}', size=SIDE, keep='disk', cache_dir=folder/'seen', workers=2)
+    data = load_data(f'folder:{folder}', size=SIDE, keep='disk', cache_dir=f'{folder}-seen', workers=2)
     x = data.x_train[:a.decode]
     plain = ImageFolder(folder/'train', v2.Compose([v2.Resize(SIDE), v2.CenterCrop(SIDE), v2.PILToTensor()]))
     plain.samples = plain.samples[:len(x)]
@@ -127,7 +128,7 @@ def measure_wait(folder, a):
     from akr.stream import Stream
     import akr.learner
     torch.set_num_threads(1)
-    data = load_data(f'folder:{folder}', size=SIDE, keep='disk', cache_dir=folder/'seen', workers=2)
+    data = load_data(f'folder:{folder}', size=SIDE, keep='disk', cache_dir=f'{folder}-seen', workers=2)
     cfg = configure(f'folder:{folder}', 'akr', size=SIDE, backbone='resnet18', batch=a.batch, epochs=1, warmup=0, per_class=20, base=CLASSES, compile='no')
     stream = Stream(data, [1]*CLASSES)
     learner = Learner.of(cfg, stream)
@@ -159,6 +160,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('parts', nargs='*', choices=[*PARTS, []], help='What to measure (default: all)')
     p.add_argument('--images', type=int, default=20_000)
+    p.add_argument('--photos', type=Path, help='A folder where the photos are kept for the next time (default: a temporary one)')
+    p.add_argument('--keep', nargs='+', default=['disk', 'memory'], help='Of `memory`: which ways')
     p.add_argument('--input-size', type=int, help='Of `memory`: height and width that the network sees')
     p.add_argument('--decode', type=int, default=2000, help='Images of a round of decoding')
     p.add_argument('--rounds', type=int, default=7)
@@ -168,8 +171,8 @@ def main():
     a = p.parse_args()
     done = json.loads(a.out.read_text()) if a.out.exists() else {}
     with tempfile.TemporaryDirectory() as d:
-        t0 = time.perf_counter()
-        make_photos(Path(d), a.images)
+        d, t0 = a.photos or Path(d, 'photos'), time.perf_counter()
+        if not Path(d, 'train').exists(): make_photos(Path(d), a.images)
         size = [f.stat().st_size for f in Path(d, 'train').rglob('*.jpg')]
         photos = dict(images=len(size), side=SIDE, classes=CLASSES, mean_bytes=round(np.mean(size)), seconds=round(time.perf_counter()-t0))
         print('photos:', photos, flush=True)
