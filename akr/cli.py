@@ -28,7 +28,7 @@ from .config import SETTINGS, Config, configure
 from .learner import LossError
 from .cost import cores, thread_count
 from .run import Run, evaluate_run, predict, run_metrics
-from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
+from .command import HelpAll, Parser, add_keep, add_place, attempt, first_parser, patient, say, subcommands
 from .store import Folder
 from .log import run_pictures
 from .train import branch, free_folder, resume, train
@@ -74,6 +74,7 @@ def add_train(
                    help="Where else to report beside log.jsonl, which a run always writes (more than once: to each): "
                         f"{options_text('log')}")
     add_place(g)
+    add_keep(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     add_settings(t, but=first, special=_AUTO)
 
@@ -232,13 +233,13 @@ def do_train(
     given = given_settings(a)
     how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
                deterministic=a.deterministic, watch=[make_from('log', w) for w in a.log],
-               download=a.download, cache_dir=a.cache_dir, threads=a.threads)
+               download=a.download, cache_dir=a.cache_dir, keep=a.keep, workers=a.workers, threads=a.threads)
     if a.from_phase is not None:
         if a.resume is None or a.config is not None or a.dry_run:
             raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
                              f"its settings: leave out {named('config')}, {named('dry_run')}")
-        place = {k: how.pop(k) for k in ('download', 'cache_dir')} | dict(data_dir=given.pop('data_dir', None))
-        how['data'] = given.pop('data', None)
+        place = {k: how.pop(k) for k in ('download', 'cache_dir', 'keep', 'workers')}
+        place['data_dir'], how['data'] = given.pop('data_dir', None), given.pop('data', None)
         run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
     elif a.resume is not None:
         beside = [k for k in ('out', 'config', 'dry_run') if getattr(a, k) not in (None, False)]
@@ -312,6 +313,7 @@ def do_eval(
     "`akr eval`"
     tolerance = getattr(a, 'tolerance', 0.)
     where = dict(download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
+    where |= {k: getattr(a, k) for k in ('keep', 'workers') if hasattr(a, k)} # the paper's flags have none
     m, differ = evaluate_run(a.run, a.device, getattr(a, 'data', None), tolerance, **where)
     as_json = getattr(a, 'json', False)
     if as_json: print(json.dumps(m, indent=1))

@@ -59,7 +59,7 @@ def describe(
             device=str(device), gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else None,
             threads=torch.get_num_threads(),
             precision=str(pick_precision(cfg.precision, device)).removeprefix('torch.'),
-            compile=pick_compile(cfg, stream, device)),
+            compile=pick_compile(cfg, stream, device), keep=data.keep),
         data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip,
                   brightness=augment.brightness),
         mean=mean.flatten().tolist(), std=std.flatten().tolist(),
@@ -109,7 +109,8 @@ INFO = _object(
     config=dict(type='object'), versions=dict(type='object'), digest=_TEXT,
     parts=dict(type='object', additionalProperties=_object('name module', name=_TEXT, module=_TEXT)),
     machine=_object('threads', device=_TEXT, gpu=dict(type=['string', 'null']), threads=_whole(1, 10**6),
-                    precision=dict(enum=['float32', 'bfloat16']), compile=dict(enum=['yes', 'no'])),
+                    precision=dict(enum=['float32', 'bfloat16']), compile=dict(enum=['yes', 'no']),
+                    keep=dict(enum=['memory', 'disk'])),
     data=_object('name fingerprint shape pad flip brightness', name=_TEXT, fingerprint=_TEXT,
                  shape=_list(_whole(1, 4096), 3, 3), pad=_whole(0, 4096), flip=dict(type='boolean'),
                  brightness=dict(type='number', minimum=0, maximum=1)),
@@ -232,7 +233,7 @@ class Run:
         device:str|torch.device='cpu', # Where the images are to be
         data:Dataset|str|None=None, # The images again, if they were given in Python; or their new name, if they have moved
         data_dir=None, # Folder of torchvision's data sets; None: the run's own
-        **where # `download`, `cache_dir` of `load_data`
+        **where # `download`, `cache_dir`, `keep`, `workers` of `load_data`
     )->Stream:
         "The stream of the run; an `InputError` if the data are not those it was started with."
         c = self.cfg
@@ -301,7 +302,7 @@ def evaluate_run(
     device:str='auto', # auto, cpu, cuda or cuda:N
     data:Dataset|str|None=None, # The images again, if they were given in Python; or their new name, if they have moved
     tolerance:float=0., # Points of accuracy by which a figure may differ
-    **where # `data_dir`, `download`, `cache_dir` of `load_data`
+    **where # `data_dir`, `download`, `cache_dir`, `keep`, `workers` of `load_data`
 )->tuple[dict, list[str]]: # metrics computed anew, what differs from the saved ones
     "Compute every accuracy of a run again from its saved files."
     if not tolerance >= 0: raise InputError(f"the tolerance must be 0 points or more, not {tolerance}")
