@@ -41,7 +41,8 @@ def mend(nb, tests):
         if any('text/markdown' in d for d in outs): c['source'] = '#| code-fold: true\n' + ''.join(c['source'])
         if not c['outputs'] and CHECKS.search(src):
             c['source'] = f'#| code-fold: true\n#| code-summary: "Tests"\n{src}'
-            tests.add(unescape(re.sub(r'<[^>]+>', ' ', ' '.join(re.sub(r'^#\|.*\n', '', src, flags=re.M).split()))))
+            tests.add(re.sub(r'^#\|.*\n', '', src, flags=re.M))
+        tests.update(o for o in src.splitlines() if CHECKS.search(o))
     return nb
 
 def pages_source(dst, tests):
@@ -69,7 +70,8 @@ def bundle(site, tests):
         text = re.sub(r'<img(?=[^>]* src="data:image/png;base64,(.{32}))', size, text)
         text = re.sub(r'(<span class="menu-text">[^<:]+): ([^<]+)</span>', r'\1<small>\2</small></span>', text)
         text = re.sub(r'(<li class="breadcrumb-item">(?:<a[^>]*>)?[^<:]+): [^<]+', r'\1', text)
-        for t in tests if p.suffix == '.json' else (): text = text.replace(json.dumps(t, ensure_ascii=False)[1:-1], '')
+        for t in sorted(tests, key=len, reverse=True) if p.suffix == '.json' else (): # as smalldocs puts it there
+            text = text.replace(json.dumps(unescape(re.sub(r'<[^>]+>', ' ', ' '.join(t.split()))), ensure_ascii=False)[1:-1], '')
         p.write_text(text, encoding='utf-8')
 
 class Page(HTMLParser):
@@ -103,7 +105,7 @@ def problems(pages, site, home):
             lost = url.fragment and target in pages and unquote(url.fragment) not in pages[target].ids
             if lost or not target.exists(): yield f'{path.relative_to(site)}: broken link {ref}'
 
-# Of a page as it is displayed: what is cut off, and text whose contrast to its ground is below 4.5
+# Of a page as it is displayed: what is cut off, a formula that is not set, and text whose contrast to its ground is below 4.5
 LOOK = r"""() => {
   const wrong = new Set(), texts = new Set(), css = getComputedStyle, walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const say = (e, what) => wrong.add(`${e.tagName.toLowerCase()}.${[...e.classList].join('.')} ${what}: ${e.innerText?.trim().slice(0, 40).replace(/\s+/g, ' ')}`);
@@ -111,6 +113,7 @@ LOOK = r"""() => {
   const scrolled = e => e && (/auto|scroll/.test(css(e).overflowX) || scrolled(e.parentElement));
   for (const e of document.querySelectorAll('html, main, main *')) if (shown(e) && e.scrollWidth > e.clientWidth + 1 && !/inline|contents/.test(css(e).display))
     if (/hidden|clip/.test(css(e).overflowX) || !scrolled(e)) say(e, `is ${e.scrollWidth - e.clientWidth} pixels too narrow`);
+  for (const e of document.querySelectorAll('.math')) if (!e.querySelector('.katex') || e.querySelector('.katex-error')) say(e, 'is a formula that is not set');
   const rgb = s => { const v = s.match(/[\d.]+/g).map((v, k) => v*(s.startsWith('color') && k < 3 ? 255 : 1)); return v.length < 4 ? [...v, 1] : v; };
   const over = (f, b) => [0, 1, 2].map(k => f[3]*f[k] + (1-f[3])*b[k]), opacity = e => e ? css(e).opacity*opacity(e.parentElement) : 1;
   const ground = e => { const c = e ? rgb(css(e).backgroundColor) : [255, 255, 255, 1]; return c[3] == 1 ? c : over(c, ground(e.parentElement)); };
