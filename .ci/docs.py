@@ -113,7 +113,7 @@ LOOK = r"""() => {
   const scrolled = e => e && (/auto|scroll/.test(css(e).overflowX) || scrolled(e.parentElement));
   for (const e of document.querySelectorAll('html, main, main *')) if (shown(e) && e.scrollWidth > e.clientWidth + 1 && !/inline|contents/.test(css(e).display))
     if (/hidden|clip/.test(css(e).overflowX) || !scrolled(e)) say(e, `is ${e.scrollWidth - e.clientWidth} pixels too narrow`);
-  for (const e of document.querySelectorAll('.math')) if (!e.querySelector('.katex') || e.querySelector('.katex-error, [style*="color:#cc0000"]')) say(e, 'is a formula that is not set');
+  for (const e of document.querySelectorAll('.math')) if (!e.querySelector('.katex') || e.querySelector('.katex-error, [mathcolor="#cc0000"]')) say(e, 'is a formula that is not set');
   const rgb = s => { const v = s.match(/[\d.]+/g).map((v, k) => v*(s.startsWith('color') && k < 3 ? 255 : 1)); return v.length < 4 ? [...v, 1] : v; };
   const over = (f, b) => [0, 1, 2].map(k => f[3]*f[k] + (1-f[3])*b[k]), opacity = e => e ? css(e).opacity*opacity(e.parentElement) : 1;
   const ground = e => { const c = e ? rgb(css(e).backgroundColor) : [255, 255, 255, 1]; return c[3] == 1 ? c : over(c, ground(e.parentElement)); };
