@@ -37,7 +37,7 @@ def mend(nb, tests):
             if 'text/markdown' in d: d['text/markdown'] = re.sub(r'```python\n.*?```', signature, words(''.join(d['text/markdown'])), flags=re.S)
         if any('image/png' in d for d in outs) and '#| fig-alt:' not in src:
             c['source'] = f"#| fig-alt: {json.dumps(c['metadata'].get('alt') or alt_text(nb['cells'], k), ensure_ascii=False)}\n{src}"
-        if c['cell_type'] != 'code' or re.search(r'^#\| *(?:echo|code-fold)\b', src, re.M): continue
+        if c['cell_type'] != 'code' or re.search(r'^(?:#\| *(?:echo|code-fold)\b|@part\(|def \w+_(?:slow|slowly|paper|running)\()', src, re.M): continue
         if any('text/markdown' in d for d in outs): c['source'] = '#| code-fold: true\n' + ''.join(c['source'])
         if not c['outputs'] and CHECKS.search(src):
             c['source'] = f'#| code-fold: true\n#| code-summary: "Tests"\n{src}'
