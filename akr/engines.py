@@ -6,7 +6,7 @@
 __all__ = ['AKR', 'STOPPED', 'Job', 'new_log', 'last_line', 'start', 'Ended', 'Engine', 'Local', 'Work', 'Remote', 'Ray',
            'Queued', 'Slurm']
 
-# %% ../nbs/85_engines.ipynb #f07630ab
+# %% ../nbs/85_engines.ipynb #ed0f30c6
 import contextlib
 import importlib
 import os
@@ -26,7 +26,7 @@ from typing import Any
 from .core import InputError, load_json, named, save_json
 from .parts import Part, option, part
 
-# %% ../nbs/85_engines.ipynb #066a2a5b
+# %% ../nbs/85_engines.ipynb #585a149c
 AKR = ('import sys; from akr.command import end_with_starter; end_with_starter(); '
        'from akr.__main__ import main; sys.exit(main())')
 _PATHS = 'import sys; n = 2+int(sys.argv[1]); sys.path += sys.argv[2:n]; sys.argv[1:n] = []; '
@@ -92,7 +92,7 @@ def start(
                                 env={**os.environ, **dict(job.env)})
     finally: os.close(log)
 
-# %% ../nbs/85_engines.ipynb #f7d07793
+# %% ../nbs/85_engines.ipynb #0be2df13
 STOPPED = 130 # the exit code of a run that saved and stopped since it was told to
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Local(Engine):
         for p in handles: p.send_signal(signal.SIGINT)
     kill = ask # a run that is told so twice stops at once
 
-# %% ../nbs/85_engines.ipynb #230066fe
+# %% ../nbs/85_engines.ipynb #9b6f1392
 class Work:
     "A job on a node: its process, what it is told, and how it ends. To be called there."
     deaf:tuple=() # Signals that its process must not hear
@@ -223,7 +223,7 @@ class Remote(Engine):
         "What an exit code means: killed, or stopped without a word of ours, is lost."
         return Ended(code, lost=code < 0 or code == STOPPED and not job.file('stop').exists())
 
-# %% ../nbs/85_engines.ipynb #8fa8437d
+# %% ../nbs/85_engines.ipynb #6e5eb76a
 @contextlib.contextmanager
 def _same_handlers()->Iterator[None]:
     "Signals are handled after it as before: Ray and submitit set handlers of their own."
@@ -307,7 +307,7 @@ def _reason(e)->str: # Of a `RayTaskError`
     if "No module named 'akr" in text: return 'akr is not installed on the node: pip install akr there'
     return text
 
-# %% ../nbs/85_engines.ipynb #8e2b0228
+# %% ../nbs/85_engines.ipynb #3124de79
 class Queued(Work):
     "A job for submitit."
     deaf = tuple(filter(None, [getattr(signal, 'SIGUSR2', None)])) # submitit's: it goes to all processes of a job
