@@ -28,7 +28,7 @@ from .config import SETTINGS, Config, configure
 from .learner import LossError
 from .cost import cores, thread_count
 from .run import Run, evaluate_run, predict, run_metrics
-from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
+from .command import HelpAll, Parser, add_keep, add_place, attempt, first_parser, patient, say, subcommands
 from .store import Folder
 from .log import run_pictures
 from .train import branch, free_folder, resume, train
@@ -74,6 +74,7 @@ def add_train(
                    help="Where else to report beside log.jsonl, which a run always writes (more than once: to each): "
                         f"{options_text('log')}")
     add_place(g)
+    add_keep(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     add_settings(t, but=first, special=_AUTO)
 
@@ -232,20 +233,21 @@ def do_train(
     given = given_settings(a)
     how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
                deterministic=a.deterministic, watch=[make_from('log', w) for w in a.log],
-               download=a.download, cache_dir=a.cache_dir, threads=a.threads)
+               download=a.download, cache_dir=a.cache_dir, keep=a.keep, workers=a.workers, threads=a.threads)
     if a.from_phase is not None:
-        if a.resume is None or a.config is not None or a.dry_run or 'data' in given:
+        if a.resume is None or a.config is not None or a.dry_run:
             raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
-                             f"its data and settings: leave out {named('data')}, {named('config')}, {named('dry_run')}")
-        place = {k: how.pop(k) for k in ('download', 'cache_dir')} | dict(data_dir=given.pop('data_dir', None))
+                             f"its settings: leave out {named('config')}, {named('dry_run')}")
+        place = {k: how.pop(k) for k in ('download', 'cache_dir', 'keep', 'workers')}
+        place['data_dir'], how['data'] = given.pop('data_dir', None), given.pop('data', None)
         run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
     elif a.resume is not None:
         beside = [k for k in ('out', 'config', 'dry_run') if getattr(a, k) not in (None, False)]
-        odd = sorted(set(given)-{'data_dir'}) + beside
+        odd = sorted(set(given)-{'data', 'data_dir'}) + beside
         if odd:
             words = ', '.join(map(named, odd))
             raise InputError(f"{named('resume')} goes on with the run's own settings: leave out {words}")
-        run = resume(a.resume, data_dir=given.get('data_dir'), **how)
+        run = resume(a.resume, data=given.get('data'), data_dir=given.get('data_dir'), **how)
     else:
         auto = given.get('batch') == 'auto'
         if auto: del given['batch']
@@ -311,7 +313,8 @@ def do_eval(
     "`akr eval`"
     tolerance = getattr(a, 'tolerance', 0.)
     where = dict(download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
-    m, differ = evaluate_run(a.run, a.device, tolerance=tolerance, **where)
+    where |= {k: getattr(a, k) for k in ('keep', 'workers') if hasattr(a, k)} # the paper's flags have none
+    m, differ = evaluate_run(a.run, a.device, getattr(a, 'data', None), tolerance, **where)
     as_json = getattr(a, 'json', False)
     if as_json: print(json.dumps(m, indent=1))
     else: report(m, a.run)
@@ -388,7 +391,7 @@ def do_paper(
     if a.help: return run_command(['--help-all'])
     if a.eval:
         if not a.load_path: raise InputError("--eval needs --load_path DIR, the folder of a saved run")
-        a.run = a.load_path
+        a.run, a.data = a.load_path, None # the run knows its data
         return do_eval(a)
     if a.load_path:
         raise InputError(f"--load_path goes with --eval; to go on with a run: akr train --resume {a.load_path}")

@@ -237,8 +237,8 @@ def _no_clash(kind:str, name:str, new:dict)->None:
 
 # %% ../nbs/02_parts.ipynb #4e8eda7a
 # modules with akr's own parts:
-ROOMS = ('data', 'folder', 'groceries', 'resnet', 'vision', 'head', 'memory', 'blend', 'loss', 'schedule', 'method',
-         'readings', 'log', 'engines')
+ROOMS = ('data', 'folder', 'groceries', 'disk', 'resnet', 'vision', 'head', 'memory', 'blend', 'loss', 'schedule',
+         'method', 'readings', 'log', 'engines')
 GROUP = 'akr.parts' # entry points of installed packages
 _LOADED:dict[str, Any] = {}
 _LOADING = RLock()
