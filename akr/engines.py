@@ -6,7 +6,7 @@
 __all__ = ['AKR', 'STOPPED', 'Job', 'new_log', 'last_line', 'start', 'Ended', 'Engine', 'Local', 'Work', 'Remote', 'Ray',
            'Queued', 'Slurm']
 
-# %% ../nbs/85_engines.ipynb #ed0f30c6
+# %% ../nbs/85_engines.ipynb #f07630ab
 import contextlib
 import importlib
 import os
@@ -26,7 +26,7 @@ from typing import Any
 from .core import InputError, load_json, named, save_json
 from .parts import Part, option, part
 
-# %% ../nbs/85_engines.ipynb #585a149c
+# %% ../nbs/85_engines.ipynb #066a2a5b
 AKR = ('import sys; from akr.command import end_with_starter; end_with_starter(); '
        'from akr.__main__ import main; sys.exit(main())')
 _PATHS = 'import sys; n = 2+int(sys.argv[1]); sys.path += sys.argv[2:n]; sys.argv[1:n] = []; '
@@ -92,7 +92,7 @@ def start(
                                 env={**os.environ, **dict(job.env)})
     finally: os.close(log)
 
-# %% ../nbs/85_engines.ipynb #0be2df13
+# %% ../nbs/85_engines.ipynb #f7d07793
 STOPPED = 130 # the exit code of a run that saved and stopped since it was told to
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Local(Engine):
         for p in handles: p.send_signal(signal.SIGINT)
     kill = ask # a run that is told so twice stops at once
 
-# %% ../nbs/85_engines.ipynb #9b6f1392
+# %% ../nbs/85_engines.ipynb #230066fe
 class Work:
     "A job on a node: its process, what it is told, and how it ends. To be called there."
     deaf:tuple=() # Signals that its process must not hear
@@ -223,7 +223,7 @@ class Remote(Engine):
         "What an exit code means: killed, or stopped without a word of ours, is lost."
         return Ended(code, lost=code < 0 or code == STOPPED and not job.file('stop').exists())
 
-# %% ../nbs/85_engines.ipynb #6e5eb76a
+# %% ../nbs/85_engines.ipynb #8fa8437d
 @contextlib.contextmanager
 def _same_handlers()->Iterator[None]:
     "Signals are handled after it as before: Ray and submitit set handlers of their own."
@@ -307,7 +307,7 @@ def _reason(e)->str: # Of a `RayTaskError`
     if "No module named 'akr" in text: return 'akr is not installed on the node: pip install akr there'
     return text
 
-# %% ../nbs/85_engines.ipynb #3124de79
+# %% ../nbs/85_engines.ipynb #cb5be50f
 class Queued(Work):
     "A job for submitit."
     deaf = tuple(filter(None, [getattr(signal, 'SIGUSR2', None)])) # submitit's: it goes to all processes of a job
@@ -396,7 +396,9 @@ class Slurm(Remote):
         known = isinstance(d, dict) and d.get('cluster') == self.cluster and re.fullmatch(r'\d{1,18}', str(d.get('id')))
         if not known or self.cluster == 'debug': return None
         handle = job, self.job_class(self.executor._executor.folder, str(d['id']))
-        return None if self.ended(handle) else handle
+        if self.ended(handle): return None
+        with contextlib.suppress(FileNotFoundError): job.file('stop').unlink() # who wanted that was killed
+        return handle
     def ask(self, handles:list)->None:
         for job, _ in handles: save_json(job.file('stop'), {})
         self.kill([h for h in handles if not self.began(h[0])])

@@ -62,6 +62,7 @@ _LIMITS = '''## Limits
 '''
 
 _ANY = 'It answers with one of these, whatever it is shown.'
+_SURE = '`predict` answers with one of these, whatever it is shown; `is_known` says what looks like none of them.'
 
 def _limits(shape:tuple, exemplars:int, held:int=0, answers:str=_ANY)->str:
     c, h, w = shape
@@ -109,7 +110,8 @@ def run_card(
 # %% ../nbs/93_hub.ipynb #e52042ac
 def _held_out(report:list[dict])->list[str]: # Of `IncrementalClassifier.report_`
     known = [r for r in report if r['accuracy'] is not None]
-    if not known: return ['None: it held out no images to be tested on. Whoever shares it can add what they measured.', '']
+    none = 'None: it held out no images to be tested on. Whoever shares it can add what they measured.'
+    if not known: return [none, '']
     of = [['class', 'photos', 'held out', 'right, in percent']]
     of += [[f"`{r['name']}`", r['photos'], r['held'], _points(100*r['accuracy'])] for r in known]
     n = sum(r['held'] for r in known)
@@ -140,8 +142,7 @@ def classifier_card(
         f'Seed: {clf.random_state}.', '', '## Training', '', f'akr {__version__}.', '', *_settings(l.cfg),
         '## Use', '', '```python', 'from akr.hub import from_pretrained', '',
         f"classifier = from_pretrained('{repo_id}')", "classifier.predict(['photo.jpg'])", '```', '',
-        _limits(l.shape, len(l.memory), held, _ANY if not sure else
-                '`predict` answers with one of these, whatever it is shown; `is_known` says what looks like none of them.')])
+        _limits(l.shape, len(l.memory), held, _SURE if sure else _ANY)])
 
 # %% ../nbs/93_hub.ipynb #05199bcc
 _FILES = ('*.json', '*.jsonl', '*.safetensors', '*.md', '*.png') # nothing that could be run
