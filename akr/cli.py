@@ -230,7 +230,8 @@ def do_train(
         if a.resume is None or a.config is not None or a.dry_run or 'data' in given:
             raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
                              f"its data and settings: leave out {named('data')}, {named('config')}, {named('dry_run')}")
-        place = {k: how.pop(k) for k in ('download', 'cache_dir', 'keep', 'workers')} | dict(data_dir=given.pop('data_dir', None))
+        place = {k: how.pop(k) for k in ('download', 'cache_dir', 'keep', 'workers')}
+        place |= dict(data_dir=given.pop('data_dir', None))
         run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
     elif a.resume is not None:
         beside = [k for k in ('out', 'config', 'dry_run') if getattr(a, k) not in (None, False)]
