@@ -123,7 +123,8 @@ examples:
   akr train --data folder:photos --size 64         your own images: photos/CLASS/*.jpg
   akr train --plugin mine.py --method mine         a method of your own
   akr train --resume runs/digits-akr-s1993         go on after the last saved epoch
-  akr train --log tensorboard                      watch it by: tensorboard --logdir runs"""
+  akr train --log tensorboard                      watch it by: tensorboard --logdir runs
+  akr train --log mlflow:uri=http://HOST:5000      keep it with your other runs"""
 
 COMPARE_HELP = """Train many runs, a few at a time, and write a table of them: methods x schemes x orders x seeds.
 It says what the whole will cost, goes on when a run fails, and the same command goes on after a stop.
@@ -136,6 +137,8 @@ examples:
   akr compare --methods base mixup akr --seeds 1 2 3 4 5
   akr compare --methods lucir lucir+attentive      LUCIR, and AKR on LUCIR
   akr compare --methods akr akr:attention_lr=1e-3,sees=change        an ablation
+  akr compare --on ray:gpus=0.25 --ray-address HOST:6379             on a Ray cluster, four runs on each GPU
+  akr compare --on slurm:partition=gpu,time=120,gpus=1               in the queue of a Slurm cluster
 
 With --preset paper, akr has the authors' rate of attention, 2e-6, with which
 it is mixup in all but name; add akr:attention_lr=1e-4 for one that has a say."""
@@ -212,6 +215,8 @@ def add_place(
 # %% ../nbs/79_command.ipynb #18b2aefd
 def _add_eval(p:Parser)->None:
     p.add_argument('run', metavar='DIR', help='The run folder')
+    p.add_argument('--data', metavar='NAME', help='Where the images are now, if they have moved, like folder:PATH; '
+                                                  'they must be the same')
     p.add_argument('--data-dir', metavar='DIR',
                    help="Folder of torchvision's data sets (default: the one the run was trained with)")
     add_place(p)

@@ -15,7 +15,7 @@ from typing import Any
 from .core import PRECISIONS, InputError, named, one_of
 from .memory import ROUNDINGS
 from .photo_augment import PHOTO
-from .parts import KINDS, Option, as_text, checked, find, from_text, names, option, options_of
+from .parts import BESIDE, KINDS, Option, as_text, checked, find, from_text, names, option, options_of
 from .stream import phase_sizes, scheme_sizes, tfs
 
 # %% ../nbs/60_config.ipynb #1494a8e8
@@ -83,7 +83,7 @@ def every_option()->Iterator[tuple[str, str|None, str|None, Option]]: # setting,
     "All settings that there are: those of every run, then those of the parts."
     for k, o in SETTINGS.items(): yield k, None, None, o
     for kind in KINDS:
-        for name in names(kind) if kind != 'log' else ():
+        for name in names(kind) if kind not in BESIDE else ():
             for k, o in options_of(find(kind, name)).items(): yield k, kind, name, o
 
 def _refuse(setting:str, chosen:dict)->None:

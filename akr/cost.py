@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['ENOUGH', 'PAYS', 'images_to_do', 'passes', 'duration', 'pick_compile', 'Steps', 'rate', 'passes_per_second', 'cores',
-           'thread_count', 'fewest_that_pay', 'use_threads', 'counts_up_to', 'time_threads', 'pick_threads']
+           'thread_count', 'fewest_that_pay', 'use_threads', 'counts_up_to', 'time_each', 'time_threads',
+           'pick_threads']
 
 # %% ../nbs/78_cost.ipynb #b82ad76d
 import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 
@@ -160,6 +162,24 @@ def counts_up_to(
     "The numbers of threads that are tried: powers of two, and the most."
     return [2**k for k in range(most.bit_length()) if 2**k < most] + [most]
 
+def time_each(
+    work:Callable[[], Any], # A little work, the same whenever it is called
+    counts:list[int], # Threads, fewest first
+    seconds:float=1. # For all of them together, once each has had its first go
+)->dict[int, float]: # Threads -> seconds of one go
+    "Time some work with each number of threads, by turns."
+    spent, goes = dict.fromkeys(counts, 0.), dict.fromkeys(counts, 0)
+    for n in counts:
+        with use_threads(n): work() # the first one is slower
+    while not all(goes.values()) or sum(spent.values()) < seconds:
+        for n in counts:
+            with use_threads(n):
+                t0 = time.perf_counter()
+                work()
+                spent[n] += time.perf_counter()-t0
+                goes[n] += 1
+    return {n: spent[n]/goes[n] for n in counts}
+
 def time_threads(
     cfg:Config,
     stream:Stream, # Of that configuration, on the CPU
@@ -168,18 +188,8 @@ def time_threads(
 )->dict[int, float]: # Threads -> seconds per training step
     "Time training steps of the first phase with each number of threads, by turns."
     run = Steps(cfg.replace(batch=min(cfg.batch, 32)), stream) # few images will do
-    spent, steps = dict.fromkeys(counts, 0.), dict.fromkeys(counts, 0)
     run.begin()
-    for n in counts:
-        with use_threads(n): run.train(1) # the first one is slower
-    while not all(steps.values()) or sum(spent.values()) < seconds:
-        for n in counts:
-            with use_threads(n):
-                t0 = time.perf_counter()
-                run.train(1)
-                spent[n] += time.perf_counter()-t0
-                steps[n] += 1
-    return {n: spent[n]/steps[n] for n in counts}
+    return time_each(lambda: run.train(1), counts, seconds)
 
 def pick_threads(
     cfg:Config,
