@@ -231,7 +231,7 @@ class Run:
         return load_phase(self.path, t, fresh, sum(self.info['sizes'][:t+1]))
     def stream(self,
         device:str|torch.device='cpu', # Where the images are to be
-        data:Dataset|str|None=None, # The images again, if they were given in Python; or their new name, if they have moved
+        data:Dataset|str|None=None, # The images again if they were given in Python; their new name if they have moved
         data_dir=None, # Folder of torchvision's data sets; None: the run's own
         **where # `download`, `cache_dir`, `keep`, `workers` of `load_data`
     )->Stream:
@@ -247,7 +247,7 @@ class Run:
             raise InputError(f"{e} (if the data have moved, {named('data')} says where they are now)") from None
         if ds.fingerprint() != self.info['data']['fingerprint']:
             what = f"the data {ds.name!r} have changed since the run in {str(self.path)!r} was started"
-            if isinstance(data, str): what = f"{named('data')} {ds.name} are not the images of the run in {str(self.path)!r}"
+            if isinstance(data, str): what = f"the images of {ds.name} are not those of the run in {str(self.path)!r}"
             raise InputError(f"{what}: it can go on with the same images alone")
         stream = Stream.of(c, ds.to(device))
         own = dict(sizes=stream.sizes, order=stream.order, class_names=stream.class_names)
@@ -300,7 +300,7 @@ def _apart(a:list|None, b:list|None, images:list)->float:
 def evaluate_run(
     path, # The run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
-    data:Dataset|str|None=None, # The images again, if they were given in Python; or their new name, if they have moved
+    data:Dataset|str|None=None, # The images again if they were given in Python; their new name if they have moved
     tolerance:float=0., # Points of accuracy by which a figure may differ
     **where # `data_dir`, `download`, `cache_dir`, `keep`, `workers` of `load_data`
 )->tuple[dict, list[str]]: # metrics computed anew, what differs from the saved ones

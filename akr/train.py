@@ -387,7 +387,7 @@ def _threads_of(
 def resume(
     path, # The run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
-    data:Dataset|str|None=None, # The images again, if they were given in Python; or their new name, if they have moved
+    data:Dataset|str|None=None, # The images again if they were given in Python; their new name if they have moved
     progress:bool|None=None, # As for `train`
     save_every:int|None=None, # As for `train`
     deterministic:bool=False, # As for `train`
@@ -440,7 +440,7 @@ def branch(
     phase:int|None=None, # The last phase that is taken over, from 1; None: the last finished one
     out=None, # The new run's folder; None: one under runs/
     device:str='auto', # auto, cpu, cuda or cuda:N
-    data:Dataset|str|None=None, # The images again, if they were given in Python; or their new name, if they have moved
+    data:Dataset|str|None=None, # The images again if they were given in Python; their new name if they have moved
     progress:bool|None=None, # As for `train`
     save_every:int|None=None, # As for `train`
     deterministic:bool=False, # As for `train`
