@@ -916,7 +916,7 @@ def without_class(
 )->Learner: # A copy
     "A learner that has forgotten a class: its row in the head, its exemplars, and what else grows with the classes."
     l = copy.deepcopy(learner)
-    if l.method.state():
+    if not l.method.forget(c):
         raise InputError(f"the method {l.cfg.method!r} keeps numbers of its own, and akr does not know which of them "
                          "belong to the class: learn anew by fit, without it")
     n = l.net.n_classes
