@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -130,7 +131,18 @@ def apart(f, *args):
     return text
 
 def command(words, here, seconds=60):
-    "One command in a process of its own: exit code (None: it was stopped), what it said, the largest memory in MiB."
+    """One command in a process of its own: exit code (None: it was stopped), what it said, the largest memory in MiB, and whether it ran again.
+
+    The process is a fork, which is quick, but a fork of a process with threads may wait for ever for a lock that one of them held.
+    What does not end is therefore called again as a user calls it, and that decides."""
+    code, said, mib = forked(words, here, seconds)
+    if code is not None: return code, said, mib, 0
+    try: r = subprocess.run([sys.executable, '-m', 'akr', *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=3*seconds)
+    except subprocess.TimeoutExpired as e: return None, (e.stdout or b'').decode(errors='replace'), mib, 1
+    return r.returncode, r.stdout.decode(errors='replace'), mib, 1
+
+def forked(words, here, seconds):
+    "One command in a fork of this process: exit code (None: it was stopped), what it said, the largest memory in MiB."
     out, pid = here/'said', os.fork()
     if not pid:
         code = 98
@@ -172,7 +184,7 @@ def hostile_drill(n, seed, here, jobs=4):
         "Every `jobs`-th folder."
         (own := here/f'job{job}').mkdir()
         outside, path, t = own/'outside', own/'run', dict(tracebacks=0, hangs=0, touched=0, over_1_GiB=0, nan=0)
-        codes, calls, wrong, most = {}, 0, [], 0
+        codes, calls, again, wrong, most = {}, 0, 0, [], 0
         for k in range(job, n, jobs):
             shutil.rmtree(outside, ignore_errors=True); (outside/'folder').mkdir(parents=True); (outside/'precious').write_text('precious'); (outside/'folder'/'events.out.tfevents.1').write_text('precious')
             shutil.rmtree(path, ignore_errors=True)
@@ -182,8 +194,8 @@ def hostile_drill(n, seed, here, jobs=4):
             what = f'{base}, ' + (put_kind(path, name, kind, outside) if name else apart(dict(json=harm_json, tensors=harm_tensors, text=harm_text)[how], path, mine))
             before = contents(outside)
             for words in commands(path):
-                code, said, mib = command(words, own)
-                calls += 1
+                code, said, mib, anew = command(words, own)
+                calls, again = calls+1, again+anew
                 most = max(most, mib)
                 codes[str(code)] = codes.get(str(code), 0)+1
                 found = [w for w, bad in dict(tracebacks='Traceback' in said or code in (98, 99), hangs=code is None, touched=contents(outside) != before, over_1_GiB=mib > 1024, nan=code == 0 and 'nan' in said).items() if bad]
@@ -191,7 +203,7 @@ def hostile_drill(n, seed, here, jobs=4):
                 if found:
                     wrong.append(f"{what}; akr {words[0]}: {', '.join(found)}: {said.strip().splitlines()[-1][:200] if said.strip() else ''}")
                     print(wrong[-1], said[-1500:], file=sys.stderr, flush=True)
-        save_json(here/f'job{job}.json', dict(calls=calls, **t, exit_codes=codes, largest_MiB=most, wrong=wrong))
+        save_json(here/f'job{job}.json', dict(calls=calls, **t, forks_called_again=again, exit_codes=codes, largest_MiB=most, wrong=wrong))
     pids = []
     for job in range(jobs):
         if not (pid := os.fork()):
