@@ -702,7 +702,7 @@ def check_room(
 )->None:
     "An `InputError` if its files cannot hold the network that its settings describe, before memory is taken for one."
     try:
-        with torch.device('meta'): # shapes alone
+        with reading_back(), torch.device('meta'): # shapes alone, and no weights from anywhere
             net = make_net(cfg, 3, cfg.make('method').make_head)
             net.head.grow(classes, generator(0))
             blender = cfg.make('blend', net.backbone.out_features)
@@ -1271,7 +1271,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
         m, told, path = self._module(s, params), for_servers(s, params), _expanded(path)
         size, means = s.learner.cfg.size, None if s.means is None else s.means.cpu()
         outputs = ['probabilities', *(['score'] if s.sure else [])]
-        model = Scored(m, params['refuse_by'], means) if s.sure else m
+        model = Scored(m, params['refuse_by'], means).eval() if s.sure else m
         example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
         with _EXPORTING, usual_mode('cpu'):
             program = torch.onnx.export(

@@ -251,7 +251,7 @@ class Verdict:
 
 class Stopped(Exception): "Somebody pressed Stop."
 
-# %% ../nbs/91_teach.ipynb #7e5c9616
+# %% ../nbs/91_teach.ipynb #b1950074
 class Kept:
     "The files of a session: photos that wait, under their names, and the classifier."
     def __init__(self,
@@ -263,6 +263,7 @@ class Kept:
         self.waiting:dict[str, list[Photo]] = {} # name -> photos; '' for those without a name
         self.classifier:IncrementalClassifier|None = None
         self.saved_as = '' # the name under which the classifier was saved, as it is now
+        self.elsewhere = False # Was the latest session open in another page?
         self._state = threading.RLock() # of `waiting` and the files
     def reopen(self)->str: # What was found, a sentence; '' if nothing was
         "Go on with the latest session that nobody has open."
@@ -280,8 +281,22 @@ class Kept:
             n, k = sum(map(len, self.waiting.values())), 0 if self.classifier is None else len(self.classifier.classes_)
             found = f"Your last session goes on: {_count(k, 'category')} learnt, {_count(n, 'photo')} waiting."
             return ' '.join([*odd, found])
+        self.elsewhere = bool(open_now)
         if open_now: odd.append(f"Another page is open (session {', '.join(open_now)}), so this one begins empty.")
         return ' '.join(odd)
+    def reopen_soon(self,
+        seconds:float=60., # How long it tries
+        each:float=1. # Seconds between two tries
+    )->str: # What was found, a sentence; '' if nothing was
+        "Go on with a session as soon as the page that has it open is gone, unless something was dropped here before."
+        end = time.monotonic()+seconds
+        while time.monotonic() < end:
+            time.sleep(each)
+            with self._state:
+                if self.place is not None or self.waiting or self.classifier is not None: return ''
+                said = self.reopen()
+                if self.place is not None: return said
+        return ''
     def _read(self, place:Path)->None:
         waiting:dict[str, list[Photo]] = {}
         if (file := place/'waiting.safetensors').exists():
@@ -305,7 +320,9 @@ class Kept:
     def keep_classifier(self)->None:
         "Write the classifier."
         with self._state:
-            if (c := self.classifier) is not None: self._kept(lambda d: c.save(d/'classifier', previous=False))
+            if self.classifier is None: return
+            save = self.classifier.save
+            self._kept(lambda d: save(d/'classifier', previous=False))
     def _kept(self, write:Callable[[Path], Any])->None:
         if self.place is None: self.place, self.lock = new_place(self.root)
         try:
@@ -756,7 +773,7 @@ def received(
         return name, base64.b64decode(told['data'], validate=True), '', left
     except (KeyError, TypeError, ValueError): raise InputError("a file came damaged: drop it again") from None
 
-# %% ../nbs/91_teach.ipynb #ecb07dba
+# %% ../nbs/91_teach.ipynb #b9fbe367
 _STYLE = """<style>
 .akr-page { max-width: 1240px; margin: 0 auto; padding: 0 8px; color: #1c2733; font-size: 15px; line-height: 1.4;
   overflow: visible; }
@@ -817,10 +834,11 @@ _STYLE = """<style>
 .akr-wait { border-left: 4px solid #5b7fa6; padding-left: 8px; margin: 6px 0; }
 .akr-wait img { margin-right: 3px; vertical-align: middle; }
 .akr-tray { border-color: #c77700; }
+.akr-onnx { color: #1a5fb4 !important; text-decoration: underline !important; }
 .akr-page progress { width: 100%; height: 16px; }
 </style>"""
 
-# %% ../nbs/91_teach.ipynb #2a6a863f
+# %% ../nbs/91_teach.ipynb #cb43d65c
 def _widgets()->Any:
     try: import ipywidgets
     except ImportError: raise InputError("the page needs the package ipywidgets: pip install 'akr[app]'") from None
@@ -1060,9 +1078,17 @@ class Page:
             except Exception as e: self.say(str(e), False)
             self.refresh()
         threading.Thread(target=run, name='akr fetches', daemon=True).start()
+    def go_on(self)->None:
+        "Try, in a thread, to go on with the session of a page that is just being closed."
+        def run()->None:
+            if said := self.session.reopen_soon():
+                self.say(said)
+                self.refresh()
+        if self.session.elsewhere: threading.Thread(target=run, name='akr goes on', daemon=True).start()
     def _repr_mimebundle_(self, **kw:Any)->dict[str, Any]:
         "The page in Jupyter; elsewhere a word."
         if not has_kernel(): return {'text/plain': f'{self!r}: open this notebook in Jupyter or by Voila'}
+        self.go_on()
         return self.widget._repr_mimebundle_(**kw)
     def __repr__(self)->str: return f'Page({str(self.session.root)!r})'
 
