@@ -702,7 +702,7 @@ def check_room(
 )->None:
     "An `InputError` if its files cannot hold the network that its settings describe, before memory is taken for one."
     try:
-        with torch.device('meta'): # shapes alone
+        with reading_back(), torch.device('meta'): # shapes alone, and no weights from anywhere
             net = make_net(cfg, 3, cfg.make('method').make_head)
             net.head.grow(classes, generator(0))
             blender = cfg.make('blend', net.backbone.out_features)
@@ -931,7 +931,7 @@ def without_class(
 )->Learner: # A copy
     "A learner that has forgotten a class: its row in the head, its exemplars, and what else grows with the classes."
     l = copy.deepcopy(learner)
-    if l.method.state():
+    if not l.method.forget(c):
         raise InputError(f"the method {l.cfg.method!r} keeps numbers of its own, and akr does not know which of them "
                          "belong to the class: learn anew by fit, without it")
     n = l.net.n_classes
@@ -1271,7 +1271,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
         m, told, path = self._module(s, params), for_servers(s, params), _expanded(path)
         size, means = s.learner.cfg.size, None if s.means is None else s.means.cpu()
         outputs = ['probabilities', *(['score'] if s.sure else [])]
-        model = Scored(m, params['refuse_by'], means) if s.sure else m
+        model = Scored(m, params['refuse_by'], means).eval() if s.sure else m
         example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
         with _EXPORTING, usual_mode('cpu'):
             program = torch.onnx.export(
