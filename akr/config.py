@@ -20,7 +20,8 @@ from .stream import phase_sizes, scheme_sizes, tfs
 
 # %% ../nbs/60_config.ipynb #1494a8e8
 SETTINGS = dict(
-    data=option('digits', 'Data set: a name, or folder:PATH, imagenet:PATH, tiny-imagenet:PATH, hf:PATH', theme='what to learn'),
+    data=option('digits', 'Data set: a name, or folder:PATH, imagenet:PATH, tiny-imagenet:PATH, hf:PATH',
+                theme='what to learn'),
     method=option('akr', 'What learns', choices='method', theme='what to learn'),
     recipe=option(None, 'How the authors of the method trained it, by name', type=str,
                   without="akr's own way", theme='what to learn'),

@@ -26,7 +26,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .core import InputError, at_home, at_least, generator, named, one_of, printable
-from .lazy import LazyImages
 from .parts import Part, find, names, options_of, part
 
 # %% ../nbs/10_data.ipynb #a9cab8b1

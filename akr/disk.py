@@ -36,9 +36,10 @@ def _read_subset(v)->Any: # text
     except UnicodeDecodeError: raise InputError(f"{v!r} is not a text file with the names of classes") from None
     return ','.join(w[0] for w in map(str.split, lines) if w and not w[0].startswith('#'))
 
-SUBSET = option(None, 'Which classes: a number (so many, drawn with seed 1993), names of class folders joined by commas, '
-                'or a text file with one name per line', type=str, without='all of them', read=_read_subset,
-                check=lambda v: None if v.strip(', ') else 'the names of classes, and this list is empty', theme='the data')
+SUBSET = option(None, 'Which classes: a number (so many, drawn with seed 1993), names of class folders joined by '
+                'commas, or a text file with one name per line', type=str, without='all of them', read=_read_subset,
+                check=lambda v: None if v.strip(', ') else 'the names of classes, and this list is empty',
+                theme='the data')
 
 def chosen_classes(
     subset:str|None, # See `SUBSET`
@@ -250,7 +251,8 @@ class Rows(Pictures):
         "Decode one image, from its bytes, or from the file that the table names."
         held = self.tables[self.of[i]][1][int(self.rows[i])][self.column]
         if not held or not (held['bytes'] or held['path']): raise InputError("there is no image")
-        return (read_bytes(held['bytes'], self.shape[1]) if held['bytes'] else read_image(held['path'], self.shape[1]))[0]
+        size = self.shape[1]
+        return (read_bytes(held['bytes'], size) if held['bytes'] else read_image(held['path'], size))[0]
 
 # %% ../nbs/16_disk.ipynb #910771dc
 def _held_out(y:np.ndarray, fraction:float)->np.ndarray: # (n,), bool

@@ -339,7 +339,8 @@ def train(
     if out is not None and not str(out): raise InputError("the output folder must have a name, not ''")
     folder = check_free(free_folder(cfg) if out is None else out)
     own = cfg.options('data')
-    ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cache_dir, keep, workers, **own)
+    ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cache_dir, keep, workers,
+                   **own)
     stream = Stream.of(cfg, ds.to(place))
     check_memory(cfg, stream.sizes)
     if auto_batch: cfg = cfg.replace(batch=fit_batch(cfg, stream))

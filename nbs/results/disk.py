@@ -78,7 +78,8 @@ def train_and_herd(folder, keep, batch, epochs, steps=None, input_size=None):
 
 def measure_memory(folder, a):
     "Each way in a process of its own."
-    out = json.loads(a.out.read_text()).get('memory', {}) if a.out.exists() else {}
+    before = json.loads(a.out.read_text()).get(a.name or 'memory', {}) if a.out.exists() else {}
+    out = {k: before[k] for k in ('disk', 'memory') if k in before}
     for keep in a.keep:
         code = f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import disk; from pathlib import Path; " \
                f"print(json.dumps(disk.train_and_herd(Path({str(folder)!r}), {keep!r}, {a.batch}, 1, {a.steps}, {a.input_size})))"
@@ -167,6 +168,7 @@ def main():
     p.add_argument('--rounds', type=int, default=7)
     p.add_argument('--batch', type=int, default=32)
     p.add_argument('--steps', type=int, help='Steps of an epoch (default: all; of `wait`, 30)')
+    p.add_argument('--name', help='Under which name the measurement goes into the file (default: that of the part)')
     p.add_argument('--out', type=Path, default=Path(__file__).with_suffix('.json'))
     a = p.parse_args()
     done = json.loads(a.out.read_text()) if a.out.exists() else {}
@@ -179,7 +181,7 @@ def main():
         for part in a.parts or PARTS:
             out = PARTS[part](Path(d), a)
             command = 'python nbs/results/disk.py ' + ' '.join(sys.argv[1:])
-            done[part] = dict(out, photos=photos, command=command.strip(), where=where())
+            done[a.name or part] = dict(out, photos=photos, command=command.strip(), where=where())
             a.out.write_text(json.dumps(done, indent=1) + '\n')
 
 if __name__ == '__main__': main()
