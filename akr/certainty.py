@@ -6,7 +6,7 @@
 __all__ = ['LEAST', 'RANGE', 'SCORES', 'HAIR', 'digests', 'draw', 'hold_out', 'temper', 'fit_temperature', 'calibration_error',
            'Calibration', 'calibrate', 'energy', 'nearness', 'threshold']
 
-# %% ../nbs/74_certainty.ipynb #4ccc9c61
+# %% ../nbs/74_certainty.ipynb #d19eb720
 import hashlib
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .core import InputError, at_least
 
-# %% ../nbs/74_certainty.ipynb #c193a7e4
+# %% ../nbs/74_certainty.ipynb #2937eb44
 def _hashed(data:bytes, key:bytes=b'')->int:
     return int.from_bytes(hashlib.blake2b(data, key=key, digest_size=8).digest(), 'big', signed=True)
 
@@ -54,7 +54,7 @@ def hold_out(
         out[[r for r in rows if drawn[r] in held]] = True
     return out
 
-# %% ../nbs/74_certainty.ipynb #b9a6b796
+# %% ../nbs/74_certainty.ipynb #5a71ddfb
 LEAST = 1e-30 # Smaller probabilities count as this one
 
 def temper(
@@ -64,7 +64,7 @@ def temper(
     "Probabilities (b,n) to the power of 1/temperature, brought to a sum of 1 again: (b,n)."
     return (p.clamp_min(LEAST).log()/temperature).softmax(1)
 
-# %% ../nbs/74_certainty.ipynb #909f8959
+# %% ../nbs/74_certainty.ipynb #e196125e
 RANGE = (.01, 100.) # of temperatures
 
 def fit_temperature(
@@ -80,7 +80,7 @@ def fit_temperature(
     found = minimize_scalar(cost, bounds=[math.log(t) for t in RANGE], method='bounded', options=dict(xatol=1e-4))
     return math.exp(found.x)
 
-# %% ../nbs/74_certainty.ipynb #2778c6bc
+# %% ../nbs/74_certainty.ipynb #735fac73
 def calibration_error(
     p:Tensor, # Probabilities (m,n)
     y:Tensor, # The true classes (m,), int64
@@ -93,7 +93,7 @@ def calibration_error(
     gap = torch.zeros(bins, dtype=torch.float64, device=p.device).index_add_(0, b, (answer == y).double() - sure)
     return gap.abs().sum().item()/len(p)
 
-# %% ../nbs/74_certainty.ipynb #074aee8f
+# %% ../nbs/74_certainty.ipynb #bd4ff2eb
 @dataclass(frozen=True)
 class Calibration:
     "What held-out images say of probabilities."
@@ -114,8 +114,8 @@ def calibrate(
     for k in (0, 1): after[half == k] = temper(p[half == k], fit_temperature(p[half != k], y[half != k]))
     return Calibration(fit_temperature(p, y), calibration_error(p, y), calibration_error(after, y), len(p))
 
-# %% ../nbs/74_certainty.ipynb #d38afdd2
-SCORES = ('energy', 'probability', 'distance') # the best by measure first
+# %% ../nbs/74_certainty.ipynb #4b04adeb
+SCORES = ('probability', 'energy', 'distance') # the best by measure first
 
 def energy(
     logits:Tensor # (b,n)
@@ -130,7 +130,7 @@ def nearness(
     "The cosine of features (b,d) with the nearest class mean (n,d): (b,), high for what is known."
     return (F.normalize(features)@means.T).amax(1)
 
-# %% ../nbs/74_certainty.ipynb #df1a9432
+# %% ../nbs/74_certainty.ipynb #27ad9afc
 HAIR = 1e-5 # Part of a score that rounding may change
 
 def threshold(

@@ -204,9 +204,9 @@ class Answer(nn.Module):
         means:Tensor|None=None # Class means (n,d), for the score 'distance'
     )->Tensor: # (b,)
         "How much images look like something known: (b,), high if they do."
-        if by == 'energy': return energy(self.method.answer(out)) # of the head, whoever answers
-        if by == 'probability': return self.calibrated(self.probabilities(out)).amax(1)
-        return nearness(out.features, needed(means))
+        if by == 'distance': return nearness(out.features, needed(means))
+        logits = self.method.answer(out) # of the head, whoever answers
+        return energy(logits) if by == 'energy' else self.loss.probabilities(logits).amax(1)
 
 def needed(
     means:Tensor|None # Class means
@@ -214,7 +214,7 @@ def needed(
     "Class means, or an `InputError` if there are none."
     if means is not None: return means
     raise InputError("the distance to class means needs exemplars, and none were kept: "
-                     "choose refuse_by='energy' or 'probability'")
+                     "choose refuse_by='probability' or 'energy'")
 
 # %% ../nbs/82_classifier.ipynb #225042e7
 HELD_MOST = 20 # photos of each class that are held out, at most
@@ -280,6 +280,22 @@ class Photos:
         new = replace(self, y=torch.tensor([right.get(p, c) for p, c in zip(own, y)], dtype=torch.int64),
                       trained={p: right.get(p, c) for p, c in self.trained.items()})
         return new.thinned(seed), sum(p in right for p in own)
+    def with_more(self,
+        x:Tensor, # Images (n,3,h,w), uint8
+        rows:list[int], # Their labels
+        seed:int # See `thinned`
+    )->'Photos':
+        "The same, with more photos that are held out; an `InputError` if they were trained on."
+        prints, own = digests(x).tolist(), dict(zip(digests(self.x).tolist(), self.y.tolist()))
+        if odd := [i for i, p in enumerate(prints) if p in self.trained]:
+            raise InputError(f"{len(odd)} of these images were trained on, and say nothing of others, as X[{odd[0]}]: "
+                             "leave them out")
+        if odd := [i for i, (p, c) in enumerate(zip(prints, rows)) if own.setdefault(p, c) != c]:
+            raise InputError(f"X[{odd[0]}] was given with two labels: correct what was wrong by relabel")
+        first = {p: i for i, p in reversed([*enumerate(prints)])}
+        more = sorted(i for p, i in first.items() if p not in {*digests(self.x).tolist()})
+        y = torch.tensor(rows)[more]
+        return replace(self, x=torch.cat([self.x, x[more]]), y=torch.cat([self.y, y]), features=None).thinned(seed)
     def trained_on(self,
         prints:list[int], # Checksums
         y:list[int] # Labels
@@ -344,8 +360,7 @@ def judge(
     p = answer.probabilities(out)
     made, right = calibrate(p, y), p.argmax(1) == y
     accuracy = [right[y == c].double().mean().item() if bool((y == c).any()) else None for c in range(classes)]
-    scores = dict(energy=answer.score(out, 'energy'), probability=temper(p, made.temperature).amax(1))
-    if means is not None: scores['distance'] = answer.score(out, 'distance', means)
+    scores = {by: answer.score(out, by, means) for by in SCORES if by != 'distance' or means is not None}
     return Sure(made, accuracy, {k: v.cpu() for k, v in scores.items()})
 
 # %% ../nbs/82_classifier.ipynb #4adb3cc7
@@ -687,7 +702,7 @@ def check_room(
 )->None:
     "An `InputError` if its files cannot hold the network that its settings describe, before memory is taken for one."
     try:
-        with torch.device('meta'): # shapes alone
+        with reading_back(), torch.device('meta'): # shapes alone, and no weights from anywhere
             net = make_net(cfg, 3, cfg.make('method').make_head)
             net.head.grow(classes, generator(0))
             blender = cfg.make('blend', net.backbone.out_features)
@@ -916,7 +931,7 @@ def without_class(
 )->Learner: # A copy
     "A learner that has forgotten a class: its row in the head, its exemplars, and what else grows with the classes."
     l = copy.deepcopy(learner)
-    if l.method.state():
+    if not l.method.forget(c):
         raise InputError(f"the method {l.cfg.method!r} keeps numbers of its own, and akr does not know which of them "
                          "belong to the class: learn anew by fit, without it")
     n = l.net.n_classes
@@ -1039,7 +1054,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
         random_state:int=0, # Seed of everything that is drawn at random
         held:float=0., # Part of each class's photos that is kept apart, never trained on; a class with one has none
         refuse:float=.05, # Part of the held-out photos of known classes that may be called unknown, at most
-        refuse_by:str='energy', # What tells the unknown: 'energy', 'probability' or 'distance' (to class means)
+        refuse_by:str='probability', # What tells the unknown: 'probability', 'energy' or 'distance' (to class means)
         threads:int|None=None # Of the CPU while it learns; None: as many as pay, measured if a call is long
     ):
         self.method, self.size, self.per_class, self.epochs, self.answer = method, size, per_class, epochs, answer
@@ -1121,6 +1136,20 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
                 raise InputError(f"the class {empty[0]!r} would have no exemplar left: forget it, "
                                  "or show more of it by partial_fit first")
             self._publish(Learnt.of(l, s.labels, s.history, s.params, photos, s.tally))
+        return self
+
+    def hold_out(self,
+        X, # Images of known classes that were never trained on, see `to_images`
+        y # Their labels (n,)
+    )->'IncrementalClassifier': # Itself
+        "Hold more photos out, best some of another day: accuracies, temperature and threshold follow at once."
+        with self._alone():
+            s = self._seen()
+            rows = [s.row(c) for c in as_labels(_in_order(y, 'labels'), 'y').tolist()]
+            x = to_images(X, s.learner.cfg.size)
+            if len(x) != len(rows): raise InputError(f"{len(x)} images have {len(rows)} labels")
+            photos = s.photos.with_more(x, rows, s.learner.cfg.seed)
+            self._publish(Learnt.of(s.learner, s.labels, s.history, s.params, photos, s.tally))
         return self
 
     def predict_proba(self,
@@ -1242,7 +1271,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
         m, told, path = self._module(s, params), for_servers(s, params), _expanded(path)
         size, means = s.learner.cfg.size, None if s.means is None else s.means.cpu()
         outputs = ['probabilities', *(['score'] if s.sure else [])]
-        model = Scored(m, params['refuse_by'], means) if s.sure else m
+        model = Scored(m, params['refuse_by'], means).eval() if s.sure else m
         example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
         with _EXPORTING, usual_mode('cpu'):
             program = torch.onnx.export(

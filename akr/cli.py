@@ -144,6 +144,8 @@ def add_bench(
     g.add_argument('--whole', action='store_true',
                    help='Also start-up, and memory of one epoch of every phase, in processes of their own')
     g.add_argument('--pack', action='store_true', help='Also how much 1, 2, 4, ... runs at once do together')
+    g.add_argument('--try-threads', action='store_true',
+                   help='Also how many CPU threads pay, as the machine is and beside a process that takes one core')
     g = t.add_argument_group('how')
     g.add_argument('--out', metavar='FILE', help='Write all that was measured there, as JSON')
     g.add_argument('--threads', type=int, metavar='N', help='CPU threads (default: as PyTorch chooses)')
@@ -300,7 +302,7 @@ def do_bench(
 )->int: # Exit code
     "`akr bench`"
     if a.threads is not None: torch.set_num_threads(thread_count(a.threads))
-    asked = dict(growth=a.grow, precision=a.settings, process=a.whole, pack=a.pack)
+    asked = dict(growth=a.grow, precision=a.settings, process=a.whole, pack=a.pack, threads=a.try_threads)
     how = dict(timing=Timing(a.phases, a.rounds, a.steps, a.workers), also=[k for k, v in asked.items() if v],
                device=a.device, out=a.out, where=dict(download=a.download, cache_dir=a.cache_dir))
     bench(methods=a.methods, against=a.against, **how, **dict(data='cifar100') | given_settings(a))

@@ -149,6 +149,7 @@ Avalanche's iCaRL, by turns in one process: images a second, seconds to choose e
 examples:
   akr bench                                        CIFAR-100, about ten minutes on two cores
   akr bench --data digits --depth 8                seconds, to see that it works
+  akr bench --methods akr --try-threads            how many CPU threads pay on this machine, idle and busy
   akr bench --methods icarl --against plain avalanche --out bench.json"""
 
 EVAL_HELP = """Recompute the accuracies of a run from its saved files and compare them with metrics.json. \

@@ -307,7 +307,7 @@ def _reason(e)->str: # Of a `RayTaskError`
     if "No module named 'akr" in text: return 'akr is not installed on the node: pip install akr there'
     return text
 
-# %% ../nbs/85_engines.ipynb #8e2b0228
+# %% ../nbs/85_engines.ipynb #cb5be50f
 class Queued(Work):
     "A job for submitit."
     deaf = tuple(filter(None, [getattr(signal, 'SIGUSR2', None)])) # submitit's: it goes to all processes of a job
@@ -396,7 +396,9 @@ class Slurm(Remote):
         known = isinstance(d, dict) and d.get('cluster') == self.cluster and re.fullmatch(r'\d{1,18}', str(d.get('id')))
         if not known or self.cluster == 'debug': return None
         handle = job, self.job_class(self.executor._executor.folder, str(d['id']))
-        return None if self.ended(handle) else handle
+        if self.ended(handle): return None
+        with contextlib.suppress(FileNotFoundError): job.file('stop').unlink() # who wanted that was killed
+        return handle
     def ask(self, handles:list)->None:
         for job, _ in handles: save_json(job.file('stop'), {})
         self.kill([h for h in handles if not self.began(h[0])])

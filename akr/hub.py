@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['run_card', 'classifier_card', 'fetch', 'OnHub', 'HubRun', 'HubClassifier', 'push_to_hub', 'on_hub', 'from_pretrained']
 
-# %% ../nbs/93_hub.ipynb #92a28508
+# %% ../nbs/93_hub.ipynb #2a262994
 import contextlib
 import copy
 import shutil
@@ -31,7 +31,7 @@ try:
 except ImportError as e:
     raise ImportError(f"akr.hub needs the package huggingface_hub: pip install 'akr[hub]' ({e})") from e
 
-# %% ../nbs/93_hub.ipynb #7bb0e6f6
+# %% ../nbs/93_hub.ipynb #4846b7b5
 def _table(rows:list[list])->list[str]: # The first row is the head
     bar = lambda cells: '| ' + ' | '.join(str(c).replace('|', r'\|').replace('\n', ' ') for c in cells) + ' |'
     return [bar(rows[0]), bar(['---']*len(rows[0])), *map(bar, rows[1:]), '']
@@ -53,7 +53,7 @@ def _settings(cfg:Config)->list[str]:
 
 _LIMITS = '''## Limits
 
-- It knows the classes that are listed here and no others, and answers with one of these whatever it is shown.
+- It knows the classes that are listed here and no others. {answers}
 - It has forgotten a part of what it learnt first: old classes are recognised less well than a network that was
   trained on all classes at once would recognise them.
 - It has learnt from images of {c}x{h}x{w}, and brings every other image to that size.
@@ -61,11 +61,15 @@ _LIMITS = '''## Limits
 - Figures depend on the seed; one run says little about a method. Not made for decisions about people.
 '''
 
-def _limits(shape:tuple, exemplars:int)->str:
+_ANY = 'It answers with one of these, whatever it is shown.'
+_SURE = '`predict` answers with one of these, whatever it is shown; `is_known` says what looks like none of them.'
+
+def _limits(shape:tuple, exemplars:int, held:int=0, answers:str=_ANY)->str:
     c, h, w = shape
     kept = (f'It holds {exemplars} exemplars: these files contain images that it was trained on.' if exemplars
             else 'It holds no exemplars.')
-    return _LIMITS.format(c=c, h=h, w=w, exemplars=kept)
+    if held: kept += f' And {held} images that were held out to test it.'
+    return _LIMITS.format(c=c, h=h, w=w, exemplars=kept, answers=answers)
 
 def run_card(
     run:Run, # With a finished phase
@@ -103,13 +107,29 @@ def run_card(
         '```', '',
         _limits(shape, m['phases'][-1]['exemplars'])])
 
-# %% ../nbs/93_hub.ipynb #2303a585
+# %% ../nbs/93_hub.ipynb #e52042ac
+def _held_out(report:list[dict])->list[str]: # Of `IncrementalClassifier.report_`
+    known = [r for r in report if r['accuracy'] is not None]
+    none = 'None: it held out no images to be tested on. Whoever shares it can add what they measured.'
+    if not known: return [none, '']
+    of = [['class', 'photos', 'held out', 'right, in percent']]
+    of += [[f"`{r['name']}`", r['photos'], r['held'], _points(100*r['accuracy'])] for r in known]
+    n = sum(r['held'] for r in known)
+    mean = 100*sum(r['held']*r['accuracy'] for r in known)/n
+    return [f'On {n} held-out images, never trained on: {mean:.2f} percent right.', '', *_table(of)]
+
+def _sure(sure:dict|None)->list[str]: # Of `IncrementalClassifier.calibration_`
+    if not sure: return []
+    return [f"Its probabilities are calibrated on {sure['photos']} of these: the expected calibration error was "
+            f"{sure['ece_before']:.3f}, and is {sure['ece_after']:.3f}.", '']
+
 def classifier_card(
     clf:IncrementalClassifier, # That has learnt something
     repo_id:str='USER/NAME' # Where it goes
 )->str: # Markdown
     "The text of the model card of a classifier."
-    l, history = clf.learner_, clf.history_
+    l, history, report = clf.learner_, clf.history_, clf.report_
+    held, sure = sum(r['held'] for r in report), clf.calibration_
     calls = [[k+1, h['images'], _listed(h['new'], 20), len(h['epochs'])] for k, h in enumerate(history)]
     return '\n'.join([
         f'# A classifier of {len(clf.classes_)} classes', '',
@@ -118,13 +138,13 @@ def classifier_card(
         '## Data', '',
         f"Images of {clf.size}x{clf.size} pixels. Classes: {_listed(clf.classes_.tolist())}", '',
         *_table([['call', 'images', 'new classes', 'epochs'], *calls]),
-        '## Figures', '', 'None: a classifier knows no test images. Whoever shares it can add what they measured.', '',
+        '## Figures', '', *_held_out(report), *_sure(sure),
         f'Seed: {clf.random_state}.', '', '## Training', '', f'akr {__version__}.', '', *_settings(l.cfg),
         '## Use', '', '```python', 'from akr.hub import from_pretrained', '',
         f"classifier = from_pretrained('{repo_id}')", "classifier.predict(['photo.jpg'])", '```', '',
-        _limits(l.shape, len(l.memory))])
+        _limits(l.shape, len(l.memory), held, _SURE if sure else _ANY)])
 
-# %% ../nbs/93_hub.ipynb #f41a7757
+# %% ../nbs/93_hub.ipynb #05199bcc
 _FILES = ('*.json', '*.jsonl', '*.safetensors', '*.md', '*.png') # nothing that could be run
 
 @contextlib.contextmanager
@@ -177,7 +197,7 @@ class OnHub(ModelHubMixin, library_name='akr', pipeline_tag='image-classificatio
             repo_url='https://github.com/akr-learn/akr', docs_url='https://akr-learn.github.io/akr'):
     "What can be pushed to the hub and loaded from it."
     def exemplars(self)->int:
-        "How many training images it holds."
+        "How many of the images that it was shown it holds."
         raise NotImplementedError
     def card_text(self, repo_id:str)->str:
         "The text of its model card."
@@ -191,7 +211,7 @@ class OnHub(ModelHubMixin, library_name='akr', pipeline_tag='image-classificatio
     )->str: # The address of the commit
         "Push it to the hub, with a model card."
         if (n := self.exemplars()) and not how.get('private'):
-            warnings.warn(f"this holds {n} exemplars, images that it was trained on: whoever can see {repo_id} can see "
+            warnings.warn(f"this holds {n} images that it was trained or tested on: whoever can see {repo_id} can see "
                           "them (private=True makes a new repository private)", stacklevel=2)
         how['model_card_kwargs'] = dict(repo_id=repo_id) | (how.get('model_card_kwargs') or {})
         with _sentences(repo_id): return super().push_to_hub(repo_id, **how)
@@ -243,7 +263,7 @@ class HubRun(Run, OnHub):
 
 class HubClassifier(IncrementalClassifier, OnHub):
     "A classifier, in the hub's manner."
-    def exemplars(self)->int: return len(self.learner_.memory)
+    def exemplars(self)->int: return len(self.learner_.memory) + sum(r['held'] for r in self.report_)
     def card_text(self, repo_id:str)->str: return classifier_card(self, repo_id)
     def _save_pretrained(self, save_directory:Path)->None:
         with tempfile.TemporaryDirectory() as d: _copy(self.save(Path(d)/'classifier'), Path(save_directory))
@@ -251,7 +271,7 @@ class HubClassifier(IncrementalClassifier, OnHub):
     @classmethod
     def of_folder(cls, path, device:str|None=None)->Any: return cls.load(path, device)
 
-# %% ../nbs/93_hub.ipynb #228894c9
+# %% ../nbs/93_hub.ipynb #9f3097b1
 def push_to_hub(
     thing:Run|IncrementalClassifier, # What to share
     repo_id:str, # USER/NAME

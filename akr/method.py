@@ -93,6 +93,11 @@ class Method(Part):
     )->None:
         "Take over what `state` gave."
         if tensors: raise InputError(f"{type(self).__name__} keeps no tensors, and is given {', '.join(tensors)}")
+    def forget(self,
+        c:int # Its row in the head
+    )->bool: # False: it cannot be taken out
+        "Take a class out of what `state` gives."
+        return not self.state()
 
 # %% ../nbs/58_method.ipynb #975cff5c
 _FGP:dict[str, Any] = dict(head='cosine', loss='sigmoid', weighting='replace', epochs=90, batch=128, lr=2.,

@@ -39,6 +39,7 @@ class Counts(Method):
     "A method without gradients: it looks once at each new image, and counts."
     settings = dict(blend='none', memory=0, distill=0., epochs=1, train_backbone='none')
     kept:dict[str, Tensor] # What is counted, by name; on the learner's device
+    by_class:tuple[str, ...] = ('sums', 'counts') # Which of it has a row for each class
 
     def begin(self, l, n:int)->dict[str, Tensor]:
         "What is counted, with places for `n` classes."
@@ -51,6 +52,9 @@ class Counts(Method):
         raise NotImplementedError(f"{type(self).__name__} has no method rows")
     def state(self)->dict[str, Tensor]: return dict(getattr(self, 'kept', {}))
     def load_state(self, tensors)->None: self.kept = dict(tensors)
+    def forget(self, c:int)->bool:
+        self.kept = {k: torch.cat([v[:c], v[c+1:]]) if k in self.by_class else v for k, v in self.state().items()}
+        return True
     def start(self, l, p)->None:
         self.kept = self.begin(l, p.phase.n)
     @torch.no_grad()

@@ -89,6 +89,7 @@ class Ridge(Counts):
     ridge:float|None = option(None, "The ridge, as a fraction of the mean of the Gram matrix's diagonal", type=float,
                               above=0, without='the best on training features that are kept out', theme='the method')
     sharpness:float = option(10., 'Factor of the logits', above=0, theme='the method')
+    by_class = ('sums',)
 
     @classmethod
     def check_settings(cls, s)->None:
