@@ -9,7 +9,7 @@ __all__ = ['NAME', 'UNKNOWN', 'SIDE', 'PRETRAINED', 'HUB', 'SMALL', 'HOW', 'HELD
            'exemplars_of', 'Waiting', 'Learning', 'Session', 'demo_photos', 'thumbnail', 'card_html', 'verdict_html',
            'waiting_html', 'zone_html', 'bye_html', 'received', 'Page', 'demo_names', 'teach']
 
-# %% ../nbs/91_teach.ipynb #edba5353
+# %% ../nbs/91_teach.ipynb #188c1429
 import base64
 import contextlib
 import html
@@ -43,7 +43,7 @@ from .classifier import IncrementalClassifier
 try: import fcntl
 except ImportError: fcntl = None # type: ignore[assignment] # Windows, where a session is not kept from others
 
-# %% ../nbs/91_teach.ipynb #ab516c5d
+# %% ../nbs/91_teach.ipynb #c1c0ed71
 NAME = 60 # characters
 UNKNOWN = 'unknown' # what is answered for a photo of nothing known
 
@@ -74,7 +74,7 @@ def safe_name(
                          f"_, begin with a letter or a digit, and at most {NAME} characters")
     return name
 
-# %% ../nbs/91_teach.ipynb #be1d456d
+# %% ../nbs/91_teach.ipynb #6c596f18
 SIDE = 224 # Height and width at which photos wait to be learnt, in pixels
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ def read_photo(
         raise InputError(f"{name!r}: it is damaged: {' '.join(str(e).split()) or type(e).__name__}") from None
     return Photo(name, x, f"{name!r} is an animation: its first picture was taken" if moves else '')
 
-# %% ../nbs/91_teach.ipynb #bd407962
+# %% ../nbs/91_teach.ipynb #f6cb05f6
 PRETRAINED = ('timm:tf_efficientnet_lite0', 'resnet18') # tried in this order
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def hushed()->Iterator[list[str]]: # Filled at the end of the block
         try: yield lines
         finally: lines += [str(w.message) for w in seen if issubclass(w.category, UserWarning)]
 
-# %% ../nbs/91_teach.ipynb #194dc3ff
+# %% ../nbs/91_teach.ipynb #316771d9
 HOW = dict(seconds='in seconds: the network stays as it is, a layer on top of it learns',
            minutes='in minutes: the last layers of the network learn, too')
 HELD, REFUSE, EXEMPLARS = .2, .05, 20 # share of photos held out; of known photos called unknown; exemplars per category
@@ -186,7 +186,7 @@ def new_classifier(
     tuned = dict(train_backbone='last', backbone_lr=.1, lr=.05, batch=32, warmup=2)
     return IncrementalClassifier(method='akr', epochs=10, settings=net | tuned, **kw)
 
-# %% ../nbs/91_teach.ipynb #26576852
+# %% ../nbs/91_teach.ipynb #440560c2
 def take_lock(
     folder:Path # Of a session
 )->IO|None: # To be kept open; None: somebody else holds it
@@ -219,7 +219,7 @@ def new_place(
         except OSError as e: raise InputError(f"nothing can be kept in {str(root)!r}: {e.strerror or e}") from None
         if lock := take_lock(place): return place, lock
 
-# %% ../nbs/91_teach.ipynb #31b283d7
+# %% ../nbs/91_teach.ipynb #a87298b0
 @dataclass(frozen=True, eq=False)
 class Card:
     "What is known of a category."
@@ -251,7 +251,7 @@ class Verdict:
 
 class Stopped(Exception): "Somebody pressed Stop."
 
-# %% ../nbs/91_teach.ipynb #a7143937
+# %% ../nbs/91_teach.ipynb #c4469c57
 class Kept:
     "The files of a session: photos that wait, under their names, and the classifier."
     def __init__(self,
@@ -353,7 +353,7 @@ class Kept:
 def _count(n:int, what:str)->str: # 2, 'category' -> '2 categories'
     return f"{n} {what if n == 1 else what[:-1]+'ies' if what.endswith('y') else what+'s'}"
 
-# %% ../nbs/91_teach.ipynb #25dc7319
+# %% ../nbs/91_teach.ipynb #ff1ce001
 def exemplars_of(
     c:IncrementalClassifier # Has learnt something
 )->dict[str, np.ndarray]: # name -> (m,3,size,size), uint8
@@ -425,7 +425,7 @@ class Waiting(Kept):
         said += [f"{_count(again, 'photo')} left out, since the same is there already"] if again else []
         return '. '.join([*said, *(p.note for p in new if p.note), *odd])+'.'
 
-# %% ../nbs/91_teach.ipynb #0dbf93bd
+# %% ../nbs/91_teach.ipynb #0183e690
 class Learning(Waiting):
     "A classifier that learns the photos that wait."
     def __init__(self,
@@ -533,7 +533,7 @@ class Learning(Waiting):
         if self._stop.is_set(): raise Stopped("Stopped: nothing of this was learnt, and the photos go on waiting.")
         if event['kind'] == 'epoch': self.at = event['epoch'], event['epochs'], event.get('left')
 
-# %% ../nbs/91_teach.ipynb #3e9ec2f2
+# %% ../nbs/91_teach.ipynb #6216ec7d
 class Session(Learning):
     "What is taught on one page. Each method gives a sentence on what it did, or raises an `InputError` with one."
     def ask(self,
@@ -660,7 +660,7 @@ def demo_photos(
     x, y = (data.x_train, data.y_train) if part == 'train' else (data.x_test, data.y_test)
     return {n: x[y == k].numpy() for k, n in enumerate(data.classes)}
 
-# %% ../nbs/91_teach.ipynb #bad398ba
+# %% ../nbs/91_teach.ipynb #4fd143fd
 def thumbnail(
     x:np.ndarray, # (3,side,side), uint8
     alt:str, # What a screen reader says
@@ -722,7 +722,7 @@ def waiting_html(
         return f'<div class="akr-wait{"" if name else " akr-tray"}"><p>{what}</p>{pics}{more}</div>'
     return ''.join(row(n, waiting[n]) for n in sorted(waiting, key=lambda n: (n != '', n.casefold())) if waiting[n])
 
-# %% ../nbs/91_teach.ipynb #8a01a0d3
+# %% ../nbs/91_teach.ipynb #b8a10616
 SEND_SIDE, SEND_BYTES = 2*SIDE, 6*2**20 # of a photo: its shorter side; bytes of a file that the browser cannot open
 
 _SEND = """(async input => {
@@ -806,7 +806,7 @@ def received(
         return name, base64.b64decode(told['data'], validate=True), '', left
     except (KeyError, TypeError, ValueError): raise InputError("a file came damaged: drop it again") from None
 
-# %% ../nbs/91_teach.ipynb #f4845552
+# %% ../nbs/91_teach.ipynb #b9fbe367
 _STYLE = """<style>
 .akr-page { max-width: 1240px; margin: 0 auto; padding: 0 8px; color: #1c2733; font-size: 15px; line-height: 1.4;
   overflow: visible; }
@@ -871,7 +871,7 @@ _STYLE = """<style>
 .akr-page progress { width: 100%; height: 16px; }
 </style>"""
 
-# %% ../nbs/91_teach.ipynb #130b48f8
+# %% ../nbs/91_teach.ipynb #189b9954
 def _widgets()->Any:
     try: import ipywidgets
     except ImportError: raise InputError("the page needs the package ipywidgets: pip install 'akr[app]'") from None
