@@ -28,7 +28,7 @@ setup(
     packages=find_packages(include=[lib, f'{lib}.*']),
     package_data={lib: ['py.typed', 'photos/*']},
     install_requires=cfg['requirements'].split(),
-    extras_require={'dev': dev, 'widgets': some('ipywidgets'), 'app': some('ipywidgets', 'voila'), 'onnx': some('onnx>', 'onnxscript'), 'tensorboard': some('tensorboard'), 'completion': some('shtab'), 'vision': some('timm'), 'bench': ['avalanche-lib>=0.6']},
+    extras_require={'dev': dev, 'widgets': some('ipywidgets'), 'app': some('ipywidgets', 'voila'), 'onnx': some('onnx>', 'onnxscript'), 'tensorboard': some('tensorboard'), 'completion': some('shtab'), 'vision': some('timm'), 'ray': some('ray'), 'slurm': some('submitit'), 'mlflow': some('mlflow'), 'hub': some('huggingface_hub'), 'hf': some('datasets'), 'bench': ['avalanche-lib>=0.6']},
     entry_points={
         'console_scripts': cfg['console_scripts'].split(),
         'nbdev': [f'{lib}={lib}._modidx:d'], # lets nbdev link names in prose to their documentation

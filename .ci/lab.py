@@ -125,6 +125,11 @@ def move_all(page):
             moved += 1
     return moved
 
+def find_chromium(p):
+    "The Chromium of playwright `p`, or the system's; None without one."
+    own = p.chromium.executable_path
+    return own if Path(own).exists() else next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+
 def main(args):
     paths = [Path(o).resolve() for o in args] or [p for p in sorted(NBS.rglob('*.ipynb')) if not re.search(r'/[._]', p.relative_to(ROOT).as_posix())]
     books = {(str(p.relative_to(ROOT)) if p.is_relative_to(NBS) else p.name): json.loads(p.read_text(encoding='utf-8')) for p in paths}
@@ -132,9 +137,7 @@ def main(args):
     if not args: todo['formulas.ipynb'] = formulas(books)
     if not sync_playwright: return print("playwright is missing, so nothing was tested: pip install -e '.[dev]'", file=sys.stderr) or 3
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp, sync_playwright() as p:
-        own = p.chromium.executable_path
-        chromium = own if Path(own).exists() else next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
-        if not chromium: return print('no Chromium was found, so nothing was tested: apt install chromium, or: playwright install chromium', file=sys.stderr) or 3
+        if not (chromium := find_chromium(p)): return print('no Chromium was found, so nothing was tested: apt install chromium, or: playwright install chromium', file=sys.stderr) or 3
         root, failed = Path(tmp).resolve()/'akr', 0
         for o in ('nbs', 'akr'): shutil.copytree(ROOT/o, root/o, ignore=shutil.ignore_patterns('__pycache__', '.*'))
         for name,nb in todo.items(): (root/name).write_text(json.dumps(nb), encoding='utf-8')

@@ -5,6 +5,7 @@ python .ci/readme.py --commands  print the two commands of README.md, each ended
 """
 import base64, json, posixpath, re, sys
 from pathlib import Path
+from check_notebooks import joined
 
 ROOT = Path(__file__).resolve().parent.parent
 NB, README = ROOT/'nbs'/'index.ipynb', ROOT/'README.md'
@@ -12,24 +13,19 @@ HIDDEN = {'hide', 'default_exp', 'export', 'exporti', 'exports'}
 FENCED = re.compile(r'(^ {0,3}```.*?^ {0,3}```[ \t]*$)', re.M | re.S)
 TARGET = re.compile(r'(\]\(|(?:src|href)=")(?![a-z][a-z+.-]*:|[/#])([^)\s"]+)')
 
-def joined(s): return s if isinstance(s, str) else ''.join(s)
-
 def relink(md):
     "Links and images relative to nbs/, made relative to the top folder, outside fences."
-    fix = lambda m: m[1] + posixpath.normpath(posixpath.join('nbs', m[2]))
+    def fix(m): return m[1] + posixpath.normpath(posixpath.join('nbs', m[2]))
     return ''.join(o if i%2 else TARGET.sub(fix, o) for i,o in enumerate(FENCED.split(md)))
 
 def output(out, name, files, alt=''):
     "One output of a code cell as markdown; a picture is put into `files` under `name`, and `alt` is its text."
-    if out['output_type'] == 'stream': data = {'text/plain': out['text']} if out['name'] == 'stdout' else {}
-    else: data = out.get('data', {})
+    data = out.get('data') or {'text/plain': out.get('text', '') if out.get('name') == 'stdout' else ''}
     if 'text/markdown' in data: return relink(joined(data['text/markdown']).strip())
     if 'image/png' in data:
-        path = f'nbs/images/{name}.png'
-        files[ROOT/path] = base64.b64decode(joined(data['image/png']))
-        return f'![{alt}]({path})'
-    text = joined(data.get('text/plain', '')).rstrip()
-    return f'```text\n{text}\n```' if text else ''
+        files[NB.parent/'images'/f'{name}.png'] = base64.b64decode(joined(data['image/png']))
+        return f'![{alt}](nbs/images/{name}.png)'
+    return f'```text\n{text}\n```' if (text := joined(data.get('text/plain', '')).rstrip()) else ''
 
 def code(cell, files):
     "A code cell and its outputs as a list of markdown blocks."
@@ -38,18 +34,8 @@ def code(cell, files):
     if HIDDEN & flags.keys() or flags.get('include:') == 'false' or 'nbdev_export(' in joined(cell['source']): return []
     src = '\n'.join(o for o in lines if not o.startswith('#|')).strip('\n')
     blocks = [f'```python\n{src}\n```'] if src and flags.get('echo:') != 'false' else []
-    if flags.get('output:') == 'false': return blocks
-    alt = json.loads(flags.get('fig-alt:', '""'))
-    return blocks + [output(o, f"index-{cell['id']}-{n}", files, alt) for n,o in enumerate(cell.get('outputs', []))]
-
-def render():
-    "Everything to be written: path -> bytes."
-    files, blocks = {}, ['<!-- Written by .ci/readme.py from nbs/index.ipynb: edit the notebook. -->']
-    for cell in json.loads(NB.read_text(encoding='utf-8'))['cells']:
-        if cell['cell_type'] == 'markdown': blocks.append(relink(joined(cell['source'])).strip())
-        elif cell['cell_type'] == 'code': blocks += code(cell, files)
-    files[README] = ('\n\n'.join(o for o in blocks if o)+'\n').encode()
-    return files
+    outs = cell.get('outputs', []) if flags.get('output:') != 'false' else []
+    return blocks + [output(o, f"index-{cell['id']}-{n}", files, json.loads(flags.get('fig-alt:', '""'))) for n,o in enumerate(outs)]
 
 def commands():
     "The first two sh blocks of README.md: the main job, and the tests."
@@ -60,11 +46,11 @@ def commands():
 
 def main(args):
     if '--commands' in args: return sys.stdout.write(''.join(o.strip()+'\0' for o in commands())) and 0
-    files = render()
+    files, blocks = {}, ['<!-- Written by .ci/readme.py from nbs/index.ipynb: edit the notebook. -->'] # path -> bytes, and what README.md will be
+    for cell in json.loads(NB.read_text(encoding='utf-8'))['cells']:
+        blocks += [relink(joined(cell['source'])).strip()] if cell['cell_type'] == 'markdown' else code(cell, files) if cell['cell_type'] == 'code' else []
+    files[README] = ('\n\n'.join(o for o in blocks if o)+'\n').encode()
     for p in set((ROOT/'nbs'/'images').glob('index-*.png')) - set(files): p.unlink()
-    for p,b in files.items():
-        p.parent.mkdir(exist_ok=True)
-        p.write_bytes(b)
-    return 0
+    for p,b in files.items(): p.write_bytes(b)
 
 if __name__ == '__main__': sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,8 @@
 __all__ = ['channel_stats', 'Augment', 'batches']
 
 # %% ../nbs/20_augment.ipynb #755a7d58
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,13 +17,15 @@ from .stream import Stream
 
 # %% ../nbs/20_augment.ipynb #cd5bc571
 def channel_stats(
-    x:Tensor # Images (n,c,h,w), uint8
+    x:Any # Images (n,c,h,w), uint8: a tensor, or `LazyImages`
 )->tuple[Tensor, Tensor]: # `mean` (c,), `std` (c,), float32, of the pixels in [0,1]; on the CPU
     "Mean and standard deviation of each channel of (n,c,h,w) uint8 images, from counts of the 256 grey levels."
     if x.numel() == 0:
         raise InputError(f"there are no pixels to take the mean of: the images have the shape {tuple(x.shape)}")
-    each = [torch.bincount(c.flatten(), minlength=256) for c in x.transpose(0, 1)]
-    counts = torch.stack(each).double().cpu() # (c,256)
+    counts = torch.zeros(x.shape[1], 256, dtype=torch.int64, device=x.device) # (c,256)
+    for b in x.split(256):
+        counts += torch.stack([torch.bincount(c.flatten(), minlength=256) for c in b.transpose(0, 1)])
+    counts = counts.double().cpu()
     levels, p = torch.arange(256, dtype=torch.float64)/255, counts/counts.sum(1, keepdim=True)
     mean = p@levels
     return mean.float(), (p@levels**2 - mean**2).clamp_min(1e-6).sqrt().float()

@@ -6,8 +6,8 @@
 __all__ = ['Calls', 'MOMENTS', 'NO_AVALANCHE', 'CONTENDERS', 'PARTS', 'AGAINST', 'ALSO', 'AXES', 'Contender', 'Akr', 'Pictures',
            'pil', 'Views', 'greedy', 'PlainLoop', 'is_plain', 'raced', 'check_plain', 'Turns', 'Pairs', 'Avalanche',
            'Timing', 'timed', 'by_turns', 'race', 'ratios', 'parts', 'race_settings', 'race_herding', 'random_data',
-           'cost_of_a_phase', 'growth', 'measure_process', 'start_up', 'processes', 'processor', 'check_bench',
-           'bench_method', 'bench', 'plot_parts', 'plot_bench']
+           'cost_of_a_phase', 'growth', 'one_core_taken', 'race_threads', 'threads_line', 'measure_process', 'start_up',
+           'processes', 'processor', 'check_bench', 'bench_method', 'bench', 'plot_parts', 'plot_bench']
 
 # %% ../nbs/87_bench.ipynb #27d47bc7
 import copy
@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -50,7 +50,7 @@ from .metrics import hits
 from .method import Method
 from .config import Config, configure
 from .learner import make_net
-from .cost import Steps, pick_compile
+from .cost import Steps, counts_up_to, cores, fewest_that_pay, pick_compile, time_threads
 from .train import whole_paths
 from .pack import measure_jobs, plugins_of
 
@@ -600,6 +600,38 @@ def growth(
         out.append(dict(axis=axis, value=v, **cost))
     return out
 
+# %% ../nbs/87_bench.ipynb #b1c0de02
+@contextmanager
+def one_core_taken()->Iterator[None]:
+    "Inside, another process computes without a pause."
+    p = subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+    try: yield
+    finally:
+        p.kill()
+        p.wait()
+
+def race_threads(
+    cfg:Config, # What is trained
+    stream:Stream, # On the CPU
+    seconds:float=8. # For each of the two measurements
+)->list[dict]: # 'beside' (other processes), 'images_per_second' (threads -> how many), 'chosen' (threads)
+    "How fast training is with each number of threads, on the machine as it is and beside a process that takes a core."
+    counts, batch = counts_up_to(cores()), min(cfg.batch, 32, len(stream[0].x))
+    def measured(beside:int)->dict:
+        each = time_threads(cfg, stream, counts, seconds)
+        speeds = {str(n): round(batch/s, 1) for n, s in each.items()}
+        return dict(beside=beside, images_per_second=speeds, chosen=fewest_that_pay(each))
+    alone = measured(0)
+    with one_core_taken(): return [alone, measured(1)]
+
+def threads_line(
+    r:dict # One of `race_threads`
+)->str:
+    "What was measured, in words."
+    each = ', '.join(f'{v:.0f} with {n}' for n, v in r['images_per_second'].items())
+    where = 'beside a process that takes one core' if r['beside'] else 'on the machine as it is'
+    return f"CPU threads {where}: images a second {each}; a run would take {r['chosen']}"
+
 # %% ../nbs/87_bench.ipynb #1a769880
 # A small process starts the command: on Linux a process inherits the maximum of the one that started it,
 # and this one may be large.
@@ -649,7 +681,7 @@ def processes(
 
 # %% ../nbs/87_bench.ipynb #fdf27692
 AGAINST = ('plain', 'avalanche')
-ALSO = ('growth', 'precision', 'process', 'pack')
+ALSO = ('growth', 'precision', 'process', 'pack', 'threads')
 AXES = dict(classes=[20, 50, 100, 200], memory=[20, 200, 1000, 4000], size=[8, 16, 32, 48]) # of `growth`
 
 def processor()->str:
@@ -717,6 +749,8 @@ def bench(
     "Time akr against others, by turns."
     check_bench(methods, against, also, out)
     place, where = pick_device(device), where or {}
+    if 'threads' in also and place.type != 'cpu':
+        raise InputError(f"CPU threads are measured on the CPU: give {named('device')} cpu, not {place}")
     runs = {m: configure(data.name if isinstance(data, Dataset) else data, m, **given) for m in methods}
     cfg = runs[methods[-1]]
     own = cfg.options('data')
@@ -739,6 +773,9 @@ def bench(
     if 'precision' in also: result['precision'] = race_settings(cfg, Stream.of(cfg, ds), timing)
     if 'process' in also: result['process'] = processes(cfg, against, where.get('cache_dir'))
     if 'pack' in also: result['pack'] = measure_jobs(cfg, str(place), cache_dir=where.get('cache_dir'))
+    if 'threads' in also:
+        result['threads'] = race_threads(cfg, Stream.of(cfg, ds))
+        for r in result['threads']: say(threads_line(r))
     save()
     return result
 

@@ -19,22 +19,23 @@ import torch
 from rich.console import Console
 
 from .core import InputError, at_least, load_json, named, one_of
-from .parts import make, names
+from .parts import names
 from .images import printable
 from .folder import check_folder
-from .plot import plot_accuracy, plot_matrix, plot_weights
+from .plot import plot_weights
 from .stream import ORDERS
 from .config import SETTINGS, Config, configure
 from .learner import LossError
 from .cost import cores, thread_count
 from .run import Run, evaluate_run, predict, run_metrics
-from .command import HelpAll, Parser, add_place, attempt, first_parser, patient, say, subcommands
+from .command import HelpAll, Parser, add_keep, add_place, attempt, first_parser, patient, say, subcommands
 from .store import Folder
+from .log import run_pictures
 from .train import branch, free_folder, resume, train
 from .compare import PRESETS, compare, expected, for_terminal, percent, plan
 from .bench import AGAINST, Timing, bench, raced
-from .options import (add_settings, by_setting, defaults_table, given_settings, load_plugins, number_or, options_of,
-                         parse)
+from .options import (add_settings, by_setting, defaults_table, given_settings, load_plugins, make_from, number_or,
+                         options_of, options_text, parse)
 from .paper import PAPER_HELP, make_paper_parser, paper_config
 
 # %% ../nbs/90_cli.ipynb #0d6b201e
@@ -69,10 +70,11 @@ def add_train(
     g.add_argument('--save-every', type=int, metavar='N',
                    help='Within a phase, save after every N epochs; 0: only at its end '
                         '(default: at most once a minute)')
-    g.add_argument('--log', metavar='NAME',
-                   help="Where else to report beside log.jsonl, which a run always writes: "
-                        f"{', '.join(names('log'))} (pip install tensorboard)")
+    g.add_argument('--log', action='append', default=[], metavar='NAME[:OPTION=VALUE,...]',
+                   help="Where else to report beside log.jsonl, which a run always writes (more than once: to each): "
+                        f"{options_text('log')}")
     add_place(g)
+    add_keep(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     add_settings(t, but=first, special=_AUTO)
 
@@ -87,7 +89,7 @@ def add_compare(
 )->None:
     "Give `akr compare` its options."
     t.usual = ('preset', 'methods', 'schemes', 'orders', 'seeds', 'out', 'jobs', 'threads', 'dry_run', 'device', 'data',
-               'epochs', 'memory', 'plugin')
+               'epochs', 'memory', 'plugin', 'on', 'ray_address')
     presets = 'presets:\n' + '\n'.join(_preset_line(k, p) for k, p in PRESETS.items())
     t.epilog = f'{presets}\n\n{_TABLE}{defaults_table()}'
     t.add_argument('--help-all', action=HelpAll)
@@ -107,6 +109,13 @@ def add_compare(
                         'or measured if the whole takes longer than ten minutes)')
     g.add_argument('--threads', type=int, metavar='N',
                    help='CPU threads of each run (default: the cores are shared out)')
+    g.add_argument('--on', default='local', metavar='NAME[:OPTION=VALUE,...]',
+                   help=f"Who starts the runs: {options_text('engine')}; on other machines than this one "
+                        "the output folder must lie where all of them see it (default: local)")
+    g.add_argument('--ray-address', metavar='HOST:PORT', help='Short for --on ray:address=HOST:PORT')
+    g.add_argument('--save-every', type=int, metavar='N',
+                   help='Within a phase, save after every N epochs: from there a run goes on whose node died '
+                        '(default: at most once a minute)')
     g.add_argument('--dry-run', action='store_true', help='Say what it would cost, and stop')
     add_place(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
@@ -135,6 +144,8 @@ def add_bench(
     g.add_argument('--whole', action='store_true',
                    help='Also start-up, and memory of one epoch of every phase, in processes of their own')
     g.add_argument('--pack', action='store_true', help='Also how much 1, 2, 4, ... runs at once do together')
+    g.add_argument('--try-threads', action='store_true',
+                   help='Also how many CPU threads pay, as the machine is and beside a process that takes one core')
     g = t.add_argument_group('how')
     g.add_argument('--out', metavar='FILE', help='Write all that was measured there, as JSON')
     g.add_argument('--threads', type=int, metavar='N', help='CPU threads (default: as PyTorch chooses)')
@@ -147,7 +158,7 @@ def _values()->dict: # option -> the words that it takes
     out:dict = {k: list(names(o.choices) if isinstance(o.choices, str) else o.choices)
                 for k, owners in by_setting().items() for _, _, o in owners if o.choices}
     return out | dict(data=names('data'), order=ORDERS, methods=names('method'), orders=ORDERS,
-                      device=('auto', 'cpu', 'cuda'), log=names('log'))
+                      device=('auto', 'cpu', 'cuda'), log=names('log'), on=names('engine'))
 
 def completion(
     shell:str # bash, zsh, fish, tcsh
@@ -223,21 +234,22 @@ def do_train(
     "`akr train`"
     given = given_settings(a)
     how = dict(device=a.device, progress=False if a.quiet else None, save_every=a.save_every,
-               deterministic=a.deterministic, watch=[] if a.log is None else [make('log', a.log)],
-               download=a.download, cache_dir=a.cache_dir, threads=a.threads)
+               deterministic=a.deterministic, watch=[make_from('log', w) for w in a.log],
+               download=a.download, cache_dir=a.cache_dir, keep=a.keep, workers=a.workers, threads=a.threads)
     if a.from_phase is not None:
-        if a.resume is None or a.config is not None or a.dry_run or 'data' in given:
+        if a.resume is None or a.config is not None or a.dry_run:
             raise InputError(f"{named('from_phase')} needs {named('resume')}, the run to begin from, and takes "
-                             f"its data and settings: leave out {named('data')}, {named('config')}, {named('dry_run')}")
-        place = {k: how.pop(k) for k in ('download', 'cache_dir')} | dict(data_dir=given.pop('data_dir', None))
+                             f"its settings: leave out {named('config')}, {named('dry_run')}")
+        place = {k: how.pop(k) for k in ('download', 'cache_dir', 'keep', 'workers')}
+        place['data_dir'], how['data'] = given.pop('data_dir', None), given.pop('data', None)
         run = branch(a.resume, a.from_phase, a.out, where=place, **how, **given)
     elif a.resume is not None:
         beside = [k for k in ('out', 'config', 'dry_run') if getattr(a, k) not in (None, False)]
-        odd = sorted(set(given)-{'data_dir'}) + beside
+        odd = sorted(set(given)-{'data', 'data_dir'}) + beside
         if odd:
             words = ', '.join(map(named, odd))
             raise InputError(f"{named('resume')} goes on with the run's own settings: leave out {words}")
-        run = resume(a.resume, data_dir=given.get('data_dir'), **how)
+        run = resume(a.resume, data=given.get('data'), data_dir=given.get('data_dir'), **how)
     else:
         auto = given.get('batch') == 'auto'
         if auto: del given['batch']
@@ -258,6 +270,14 @@ def print_table(
     seen = sys.stdout.isatty()
     Console(width=None if seen else 240, highlight=False, force_jupyter=False).print(for_terminal(rows))
 
+def _engine(a): # From the options of `akr compare`
+    "Who starts the runs."
+    if a.ray_address is None: return make_from('engine', a.on)
+    word = 'ray' if a.on == 'local' else a.on
+    if word.partition(':')[0] != 'ray' or 'address=' in word:
+        raise InputError(f"{named('ray_address')} goes with {named('on')} ray, not with {a.on!r}")
+    return make_from('engine', f"{word}{',' if ':' in word else ':'}address={a.ray_address}")
+
 def do_compare(
     a # From `make_parser`
 )->int: # Exit code
@@ -265,7 +285,8 @@ def do_compare(
     out = Path(a.out or f'runs/compare-{a.preset}')
     cells = plan(a.preset, a.methods, a.schemes, a.orders, a.seeds, **given_settings(a))
     progress = False if a.quiet else None
-    rows, failed = compare(cells, out, a.device, a.jobs, a.threads, a.dry_run, progress, a.download, a.cache_dir)
+    rows, failed = compare(cells, out, a.device, a.jobs, a.threads, a.dry_run, progress, a.download, a.cache_dir,
+                           _engine(a), a.save_every)
     if not a.quiet and rows: print_table(rows)
     if not a.quiet and (rows or not a.dry_run):
         print(f"{len(rows)} of {len(cells)} runs are finished; "
@@ -281,7 +302,7 @@ def do_bench(
 )->int: # Exit code
     "`akr bench`"
     if a.threads is not None: torch.set_num_threads(thread_count(a.threads))
-    asked = dict(growth=a.grow, precision=a.settings, process=a.whole, pack=a.pack)
+    asked = dict(growth=a.grow, precision=a.settings, process=a.whole, pack=a.pack, threads=a.try_threads)
     how = dict(timing=Timing(a.phases, a.rounds, a.steps, a.workers), also=[k for k, v in asked.items() if v],
                device=a.device, out=a.out, where=dict(download=a.download, cache_dir=a.cache_dir))
     bench(methods=a.methods, against=a.against, **how, **dict(data='cifar100') | given_settings(a))
@@ -294,7 +315,8 @@ def do_eval(
     "`akr eval`"
     tolerance = getattr(a, 'tolerance', 0.)
     where = dict(download=a.download, cache_dir=a.cache_dir, data_dir=a.data_dir)
-    m, differ = evaluate_run(a.run, a.device, tolerance=tolerance, **where)
+    where |= {k: getattr(a, k) for k in ('keep', 'workers') if hasattr(a, k)} # the paper's flags have none
+    m, differ = evaluate_run(a.run, a.device, getattr(a, 'data', None), tolerance, **where)
     as_json = getattr(a, 'json', False)
     if as_json: print(json.dumps(m, indent=1))
     else: report(m, a.run)
@@ -308,17 +330,13 @@ def do_eval(
 # %% ../nbs/90_cli.ipynb #47049d69
 def figures(run:Run)->dict: # Name -> `Figure`
     "The pictures of a run."
-    m, results = run_metrics(run, run.results()), run.results()
+    results = run.results()
     if not results: raise InputError(f"the run in {str(run.path)!r} has no finished phase yet")
-    seen, name = [p['seen'] for p in m['phases']], dict(head='head', nme='NME')
-    title = run_name(m).replace('$', r'\$')
-    known = [k for k, v in m['accuracy_matrix'].items() if v]
-    figs = dict(accuracy=plot_accuracy({name[k]: (seen, [p['top1'][k] for p in m['phases']]) for k in known}, title),
-                matrix=plot_matrix({name[k]: m['accuracy_matrix'][k] for k in known}))
+    m = run_metrics(run, results)
+    figs, title = run_pictures(m), run_name(m).replace('$', r'\$')
     if run.cfg.blend != 'none':
         e = results[-1]['epochs']
         figs['weights'] = plot_weights(e[-1]['hist'], [x['std'] for x in e], [x['exemplar'] for x in e])
-    figs['matrix'].suptitle(title, fontsize=10)
     if 'weights' in figs: figs['weights'].suptitle(f"{title}: blending weights of phase {len(results)}", fontsize=10)
     return figs
 
@@ -375,7 +393,7 @@ def do_paper(
     if a.help: return run_command(['--help-all'])
     if a.eval:
         if not a.load_path: raise InputError("--eval needs --load_path DIR, the folder of a saved run")
-        a.run = a.load_path
+        a.run, a.data = a.load_path, None # the run knows its data
         return do_eval(a)
     if a.load_path:
         raise InputError(f"--load_path goes with --eval; to go on with a run: akr train --resume {a.load_path}")

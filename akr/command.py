@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SUMMARY', 'MAIN_HELP', 'TRAIN_HELP', 'COMPARE_HELP', 'BENCH_HELP', 'EVAL_HELP', 'PLOT_HELP', 'PREDICT_HELP',
-           'DATA_HELP', 'Help', 'Parser', 'HelpAll', 'subcommands', 'say', 'add_plugin', 'add_place', 'first_parser',
-           'first_words', 'attempt', 'patient', 'open_streams', 'ends_at_once', 'end_with_starter']
+           'DATA_HELP', 'Help', 'Parser', 'HelpAll', 'subcommands', 'say', 'add_plugin', 'add_keep', 'add_place',
+           'first_parser', 'first_words', 'attempt', 'patient', 'open_streams', 'ends_at_once', 'end_with_starter']
 
 # %% ../nbs/79_command.ipynb #9466670b
 import argparse
@@ -123,7 +123,8 @@ examples:
   akr train --data folder:photos --size 64         your own images: photos/CLASS/*.jpg
   akr train --plugin mine.py --method mine         a method of your own
   akr train --resume runs/digits-akr-s1993         go on after the last saved epoch
-  akr train --log tensorboard                      watch it by: tensorboard --logdir runs"""
+  akr train --log tensorboard                      watch it by: tensorboard --logdir runs
+  akr train --log mlflow:uri=http://HOST:5000      keep it with your other runs"""
 
 COMPARE_HELP = """Train many runs, a few at a time, and write a table of them: methods x schemes x orders x seeds.
 It says what the whole will cost, goes on when a run fails, and the same command goes on after a stop.
@@ -136,6 +137,8 @@ examples:
   akr compare --methods base mixup akr --seeds 1 2 3 4 5
   akr compare --methods lucir lucir+attentive      LUCIR, and AKR on LUCIR
   akr compare --methods akr akr:attention_lr=1e-3,sees=change        an ablation
+  akr compare --on ray:gpus=0.25 --ray-address HOST:6379             on a Ray cluster, four runs on each GPU
+  akr compare --on slurm:partition=gpu,time=120,gpus=1               in the queue of a Slurm cluster
 
 With --preset paper, akr has the authors' rate of attention, 2e-6, with which
 it is mixup in all but name; add akr:attention_lr=1e-4 for one that has a say."""
@@ -146,6 +149,7 @@ Avalanche's iCaRL, by turns in one process: images a second, seconds to choose e
 examples:
   akr bench                                        CIFAR-100, about ten minutes on two cores
   akr bench --data digits --depth 8                seconds, to see that it works
+  akr bench --methods akr --try-threads            how many CPU threads pay on this machine, idle and busy
   akr bench --methods icarl --against plain avalanche --out bench.json"""
 
 EVAL_HELP = """Recompute the accuracies of a run from its saved files and compare them with metrics.json. \
@@ -185,6 +189,16 @@ def add_plugin(
     parser.add_argument('--plugin', action='append', default=[], metavar='MODULE',
                         help='Import this module, or .py file, which brings parts of your own')
 
+def add_keep(
+    parser # A parser or a group of one
+)->None:
+    "Add the options for images that are read from the disk."
+    parser.add_argument('--keep', default='auto', choices=('auto', 'memory', 'disk'),
+                        help='Where images are kept that lie in files: disk reads them batch by batch '
+                             '(default: auto, memory if it holds them twice)')
+    parser.add_argument('--workers', type=int, metavar='N',
+                        help='Threads that read images from the disk (default: as many as there are CPU cores)')
+
 def add_place(
     parser, # A parser or a group of one
     files:bool=True # Does the command read a data set?
@@ -195,16 +209,19 @@ def add_place(
         help='Where to compute: auto (CUDA if there is a GPU), cpu, cuda or cuda:N (default: auto)')
     add_plugin(parser)
     if not files: return
-    add('--download', action='store_true', help='Fetch a torchvision data set that is missing')
+    add('--download', action='store_true', help='Fetch a data set that is missing, of torchvision or by hf:NAME')
     add('--cache', dest='cache_dir', metavar='DIR',
         help="Where a folder's decoded images are kept (default: $AKR_CACHE, else ~/.cache/akr/decoded)")
 
 # %% ../nbs/79_command.ipynb #18b2aefd
 def _add_eval(p:Parser)->None:
     p.add_argument('run', metavar='DIR', help='The run folder')
+    p.add_argument('--data', metavar='NAME', help='Where the images are now, if they have moved, like folder:PATH; '
+                                                  'they must be the same')
     p.add_argument('--data-dir', metavar='DIR',
                    help="Folder of torchvision's data sets (default: the one the run was trained with)")
     add_place(p)
+    add_keep(p)
     p.add_argument('--tolerance', type=float, default=0., metavar='X',
                    help='Points of accuracy by which a figure may differ, '
                         'since another machine rounds differently (default: 0)')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'PAPER_TABLE', 'WORTH_MEASURING', 'START_SECONDS', 'FIGURES', 'NOTE', 'Cell', 'plan', 'paper_figure',
-           'Where', 'costs', 'last_line', 'phases_done', 'check_cells', 'why_failed', 'percent', 'in_use', 'stop_jobs',
+           'Where', 'costs', 'job_of', 'machine_of', 'phases_done', 'check_cells', 'why_failed', 'percent', 'in_use',
            'Jobs', 'row_of', 'check_same_data', 'collect', 'mean_text', 'paired', 'of_cell', 'OneTable', 'one_table',
            'for_terminal', 'to_latex', 'to_markdown', 'to_csv', 'accuracy_figures', 'Estimate', 'save_figure',
            'write_table', 'compare', 'expected']
@@ -14,11 +14,6 @@ import contextlib
 import csv
 import hashlib
 import io
-import os
-import signal
-import stat
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -28,6 +23,7 @@ from itertools import cycle, product
 from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 import torch
 from rich import box
@@ -36,8 +32,8 @@ from rich.text import Text
 from scipy.special import stdtrit
 from tqdm.auto import tqdm
 
-from .core import InputError, named, one_of, pick_device, save_json, write_atomic
-from .parts import as_text, find, names, options_of
+from .core import InputError, at_least, load_json, named, one_of, pick_device, save_json, write_atomic
+from .parts import as_text, find, make, names, options_of
 from .plot import Figure, plot_accuracy
 from .data import Dataset, load_data, pretend
 from .stream import Stream
@@ -47,7 +43,8 @@ from .checkpoint import phase_dir
 from .cost import Steps, duration, passes, pick_threads, rate, thread_count
 from .run import Run, check_free, locked, run_metrics
 from .train import check_memory, show_progress, whole_paths
-from .pack import Machine, cores, divide, measure_jobs, pick_jobs, plugins_of
+from .engines import Ended, Engine, Job, last_line
+from .pack import Machine, carry, cores, divide, measure_jobs, paths_of, pick_jobs, plugins_of
 
 # %% ../nbs/86_compare.ipynb #b96b174b
 _PUBLISHED = ('icarl', 'bic', 'lucir', 'wa', 'mnemonics', 'base', 'mixup', 'akr') # the rows of the paper's table
@@ -164,9 +161,10 @@ START_SECONDS = 5. # roughly, that a job needs before it trains: imports, data, 
 
 @dataclass(frozen=True)
 class Where:
-    "Where images come from, for all cells."
+    "Where images come from, for all cells, and how often runs are saved."
     download:bool=False # Fetch a torchvision data set that is missing?
     cache_dir:str|None=None # Where a folder's decoded images are kept
+    save_every:int|None=None # Within a phase, save after every so many epochs; None: at most once a minute
 
 def _load(cfg:Config, where:Where, dry_run:bool, say)->Dataset:
     own = cfg.options('data')
@@ -198,46 +196,46 @@ def costs(
     return todo, stream_of
 
 # %% ../nbs/86_compare.ipynb #d72c20c2
-_JOB = ('import sys; from akr.command import end_with_starter; end_with_starter(); '
-        'from akr.__main__ import main; sys.exit(main())')
+def job_of(
+    cell:Cell,
+    out:Path, # Folder of the runs
+    place:str, # Name of a device
+    threads:int, # Of the CPU
+    where:Where=Where(), # Where images come from
+    elsewhere:bool=False, # Will it run on another machine?
+    note:str='' # First line of its log
+)->Job:
+    "What an engine is given to train a cell."
+    out, plugins = out.resolve() if elsewhere else out, plugins_of(cell.cfg)
+    plugins, paths = carry(plugins, out/'plugins') if elsewhere else (plugins, paths_of(plugins))
+    cache = Path(where.cache_dir).resolve() if where.cache_dir and elsewhere else where.cache_dir
+    words = [w for p in plugins for w in ('--plugin', p)] + ['--download']*where.download
+    if cache: words += ['--cache', str(cache)]
+    if where.save_every is not None: words += ['--save-every', str(where.save_every)]
+    settings = save_json(out/f'{cell.name}.json', cell.cfg.to_dict())
+    env = dict(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), PYTHONUNBUFFERED='1')
+    return Job(out/cell.name, settings, (*words, '--device', place, '--threads', str(threads), '--quiet'),
+               tuple(env.items()), tuple(paths), threads, note)
 
-def _log_of(cell:Cell, out:Path)->Path: return out/f'{cell.name}.log'
-
-def _new_log(path:Path)->int: # A file descriptor
-    "A new file, whatever bore its name: neither a link's target nor a hard link's other name is written."
-    with contextlib.suppress(FileNotFoundError): path.unlink()
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-
-def last_line(
-    path, # A log; what is no plain file has none
-    most:int=65536 # Bytes of its end that are read
-)->str:
-    "The last line of a file that says something; empty if there is none."
-    try: fd = os.open(path, os.O_RDONLY | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_NONBLOCK', 0))
-    except OSError: return ''
-    s = os.fstat(fd)
-    if not stat.S_ISREG(s.st_mode):
-        os.close(fd)
-        return ''
-    with open(fd, 'rb') as f:
-        f.seek(max(0, s.st_size-most))
-        lines = f.read(most).decode(errors='replace').strip().splitlines()
-    return lines[-1].strip() if lines else ''
-
-def _start(cell:Cell, out:Path, place:str, threads:int, where:Where)->subprocess.Popen:
-    "Start the process of a cell; what it says goes to a log."
-    path = out/cell.name
-    if (path/'config.json').exists(): words = ['--resume', path]
-    else: words = ['--config', save_json(out/f'{cell.name}.json', cell.cfg.to_dict()), '--out', path]
-    for p in plugins_of(cell.cfg): words += ['--plugin', p]
-    words += ['--download']*where.download + (['--cache', where.cache_dir] if where.cache_dir else [])
-    env = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads), 'PYTHONUNBUFFERED': '1'}
-    python = [sys.executable, '-P', '-c', _JOB] # -P: no module of this folder
-    argv = [*python, 'train', *map(str, words), '--device', place, '--threads', str(threads), '--quiet']
-    log = _new_log(_log_of(cell, out))
-    try: # the terminal's Ctrl-C is ours to pass on
-        return subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.PIPE, start_new_session=True, env=env)
-    finally: os.close(log)
+def machine_of(
+    engine:Engine,
+    device:str, # auto, cpu, cuda or cuda:N
+    jobs:int|str|None, # At once, or 'measure'
+    threads:int|None # Of each
+)->Machine: # 0 jobs: as many as the engine takes
+    "How the jobs are divided: this machine, or what an engine gives each of them."
+    if engine.here: return divide(device, None if isinstance(jobs, str) else jobs, threads)
+    what = f"{named('on')} {engine.part_name}"
+    if isinstance(jobs, str): raise InputError(f"{named('jobs')} {jobs} is for this machine: give a number with {what}")
+    if device.startswith('cuda:'):
+        raise InputError(f"with {what} a job takes the GPU that it is given: {named('device')} cuda, not {device}")
+    place = ('cuda' if engine.gpus else 'cpu') if device == 'auto' else device
+    if (one_of(place, ('cpu', 'cuda'), 'device') == 'cuda') != bool(engine.gpus):
+        raise InputError(f"{named('device')} {place} does not go with {engine.gpus:g} GPUs for each job: say how many "
+                         f"it gets, as in {what}:gpus=1, or take {named('device')} "
+                         f"{'cpu' if place == 'cuda' else 'cuda'}")
+    n = 0 if jobs is None else at_least(jobs, 1, named('jobs'))
+    return Machine(n, 1 if threads is None else at_least(threads, 1, named('threads')), (place,))
 
 def phases_done(cell:Cell, out:Path)->int: # from the folders, without reading them
     "Finished phases of a cell."
@@ -247,25 +245,32 @@ def phases_done(cell:Cell, out:Path)->int: # from the folders, without reading t
 
 def check_cells(
     cells:list[Cell], # From `plan`
-    out:Path # Where their runs are, or will be
+    out:Path, # Where their runs are, or will be
+    engine:Engine|None=None # Who will train them; None: whoever
 )->None:
-    "An `InputError` if a run folder holds a run with other settings, or if other processes could not import a part."
+    "An `InputError` for a run with other settings, a part that others cannot import, a run that is in a queue already."
     for c in cells:
         plugins_of(c.cfg)
         if (out/c.name/'config.json').exists() and Run(out/c.name).cfg != c.cfg:
             raise InputError(f"{str(out/c.name)!r} holds a run with other settings: choose another output folder")
+        if engine is None or not (file := out/f'{c.name}.job').exists(): continue
+        d = load_json(file)
+        if (who := d.get('engine') if isinstance(d, dict) else None) != engine.part_name:
+            raise InputError(f"{c.name} was given to {who}, where it may wait or run, by the number "
+                             f"{d.get('id') if isinstance(d, dict) else '?'}: take {named('on')} {who}, "
+                             f"or cancel it there and remove {str(file)!r}")
 
 # %% ../nbs/86_compare.ipynb #93ef941b
 def why_failed(
-    cell:Cell, # Whose process has ended
+    cell:Cell, # Whose job has ended
     out:Path, # Folder of the runs
-    code:int, # Of the process
+    end:Ended, # How
     phases:int # That the run should have
 )->str|None:
     "None if a job did its work, else its exit code and the last line of its log."
-    if code == 0 and phases_done(cell, out) == phases: return None
-    how = f'killed by signal {-code}' if code < 0 else f'exit code {code}'
-    return f"{how}: {last_line(_log_of(cell, out)) or 'it said nothing'}"
+    if end.code == 0 and phases_done(cell, out) == phases: return None
+    if end.code is None: return end.text
+    return f"{end.text}: {last_line(out/f'{cell.name}.log') or 'it said nothing'}"
 
 def percent(v:float|None)->str:
     "An accuracy as text; None has none."
@@ -285,34 +290,25 @@ def _done_line(cell:Cell, out:Path)->str: # What a finished run came to
     except InputError as e: return f'{cell.name} done, but {e}'
     return f"{cell.name} done: head {percent(average['head'])}, NME {percent(average['nme'])} on average"
 
-def stop_jobs(
-    jobs:list[subprocess.Popen]
-)->None:
-    "Ask jobs to save and stop, and wait; Ctrl-C meanwhile stops them at once."
-    for _ in range(2):
-        for p in jobs: p.send_signal(signal.SIGINT)
-        try:
-            for p in jobs: p.wait()
-            return
-        except KeyboardInterrupt: pass
-    for p in jobs: p.wait()
-
 class Jobs:
-    "The cells that are not finished, as processes of their own, a few at a time."
+    "The cells that are not finished, as jobs of an engine, a few at a time."
     def __init__(self,
         cells:list[Cell], # From `plan`
         out:Path, # Folder of the runs
         todo:dict[str, list], # Name of a cell -> passes of each phase, see `costs`
         machine:Machine, # How many at once, and where
         where:Where, # Where images come from
-        progress:bool|None=None # None: a bar if somebody sees it
+        progress:bool|None=None, # None: a bar if somebody sees it
+        engine:Engine|None=None # Who starts them, open; None: this machine
     ):
         self.cells, self.out, self.todo = cells, out, todo
         self.machine, self.where, self.progress = machine, where, progress
+        self.engine:Engine = engine or make('engine', 'local')
         self.waiting = [c for c in cells if phases_done(c, out) < len(todo[c.name])]
-        self.running:dict[str, tuple[Cell, subprocess.Popen]] = {}
+        self.running:dict[str, tuple[Cell, Any]] = {} # with the engine's handle
         self.failed:dict[str, str] = {}
-        self.elsewhere:set[str] = set() # Names of cells that another process trains
+        self.sought, self.elsewhere = False, set() # names of cells that another process trains
+        self.lost:dict[str, list[str]] = {} # Name of a cell -> how its jobs were lost
     def done(self)->float: # passes
         "The work of the phases that are finished."
         return sum(sum(self.todo[c.name][:phases_done(c, self.out)]) for c in self.cells)
@@ -321,24 +317,54 @@ class Jobs:
         n = len(self.cells)
         finished = n - len(self.waiting) - len(self.running) - len(self.failed)
         return f'{finished} of {n} runs done' + (f', {len(self.failed)} failed' if self.failed else '')
-    def start(self, places)->list[str]: # A line for each that has to wait
+    def job(self, c:Cell, place:str)->Job:
+        "What the engine is given."
+        note, before = '', self.lost.get(c.name, [])
+        if before: note = f'try {len(before)+1} of {self.engine.retries+1}; lost so far: {"; ".join(before)}'
+        return job_of(c, self.out, place, self.machine.threads, self.where, not self.engine.here, note)
+    def start(self, places)->list[str]: # A line for each that has to wait, or is found
         "Start as many as may run at once."
-        said = []
+        said = [] if self.engine.here or self.sought else self.seek()
         for c in self.waiting.copy():
-            if len(self.running) >= self.machine.jobs: break
+            if 0 < self.machine.jobs <= len(self.running): break
             if in_use(self.out/c.name):
                 if c.name not in self.elsewhere: said.append(f'{c.name} is in use by another process: waiting for it')
                 self.elsewhere.add(c.name)
                 continue
             self.waiting.remove(c)
-            self.running[c.name] = c, _start(c, self.out, next(places), self.machine.threads, self.where)
+            self.running[c.name] = c, self.engine.submit(self.job(c, next(places)))
         return said
+    def seek(self)->list[str]: # A line for each
+        "Find jobs that an earlier comparison has handed over."
+        self.sought, said = True, []
+        for c in self.waiting.copy():
+            if (found := self.engine.find(self.job(c, self.machine.places[0]))) is None: continue
+            said.append(f'{c.name} was handed over by an earlier comparison: found again')
+            self.waiting.remove(c)
+            self.running[c.name] = c, found
+        return said
+    def again(self, c:Cell, end:Ended, why:str)->str|None: # A line; None: it is not tried again
+        "Another try for a job that is lost, or that found another process at work."
+        taken = 'in use by another process' in why or 'is in use: go on with it' in why # it came first
+        if end.code == 2 and taken and not self.engine.here:
+            self.waiting.append(c)
+            self.elsewhere.add(c.name)
+            return f'{c.name} is in use by another process: waiting for it'
+        before = self.lost.setdefault(c.name, [])
+        if not end.lost or len(before) >= self.engine.retries: return None
+        before.append(end.text)
+        self.waiting.append(c)
+        return f'{c.name} lost, {why}: started again, try {len(before)+1} of {self.engine.retries+1}'
     def collect(self)->list[str]: # A line for each
         "Take out those that have ended."
         said = []
-        for c, p in [v for v in self.running.values() if v[1].poll() is not None]:
+        for c, handle in list(self.running.values()):
+            if (end := self.engine.ended(handle)) is None: continue
             del self.running[c.name]
-            why = why_failed(c, self.out, p.returncode, len(self.todo[c.name]))
+            why = why_failed(c, self.out, end, len(self.todo[c.name]))
+            if why and (text := self.again(c, end, why)):
+                said.append(text)
+                continue
             if why: self.failed[c.name] = why
             said.append(f'{c.name} FAILED, {why}' if why else _done_line(c, self.out))
         return said
@@ -356,7 +382,7 @@ class Jobs:
                     for text in self.collect(): say(text)
                     bar.set_description_str(self.line(), refresh=False)
                     bar.n = self.done(); bar.refresh()
-            finally: stop_jobs([p for _, p in self.running.values()])
+            finally: self.engine.stop([h for _, h in self.running.values()])
         if stop.asked: raise KeyboardInterrupt('what was saved of every run is kept, the same command goes on')
         return self.failed
 
@@ -670,6 +696,19 @@ def _check_images(cells:list[Cell], out:Path, stream_of:dict[str, Stream])->None
     rows = [of(c, Run(out/c.name).info['data']['fingerprint']) for c in begun]
     check_same_data(rows + [of(c, now[id(stream_of[c.name].data)]) for c in begun], out)
 
+def _run_elsewhere(cells, out, todo, machine, where, engine, dry_run, progress)->dict[str, str]:
+    "Say what the rest is, and let an engine run it: name of a failed cell -> why."
+    say = tqdm.write if progress is not False else lambda text: None
+    rest = [sum(todo[c.name][phases_done(c, out):]) for c in cells]
+    left = sum(v > 0 for v in rest)
+    say(f"{len(cells)} run{'s'*(len(cells) > 1)}, {len(cells)-left} of them finished: {sum(rest):.3g} passes of an "
+        f"image through the network to do, {machine.jobs or left} jobs at once of {machine.threads} "
+        f"thread{'s'*(machine.threads > 1)} each on {machine.places[0]}")
+    if dry_run or not left: return {}
+    engine.open(out.resolve(), machine.threads, say)
+    try: return Jobs(cells, out, todo, machine, where, progress, engine).go()
+    finally: engine.close()
+
 def _run(cells, out, todo, stream_of, machine, where, jobs, threads, dry_run, progress)->dict[str, str]:
     "Say what the rest will take, and run it: name of a failed cell -> why."
     say = tqdm.write if progress is not False else lambda text: None
@@ -695,17 +734,21 @@ def compare(
     dry_run:bool=False, # Say what it would cost, and run nothing?
     progress:bool|None=None, # None: a bar if somebody sees it; False: not a word
     download:bool=False, # Fetch a torchvision data set that is missing?
-    cache_dir=None # Where a folder's decoded images are kept
+    cache_dir=None, # Where a folder's decoded images are kept
+    on:Engine|str='local', # Who starts the jobs: the name of an engine, or one with its options
+    save_every:int|None=None # Within a phase, save after every so many epochs; None: at most once a minute
 )->tuple[list[dict], dict]: # results of the finished cells, failed cells (name -> why)
     "Plan, run and tabulate; what is finished already is not run again."
     say = tqdm.write if progress is not False else lambda text: None
-    folder, where = Path(out), Where(download, cache_dir)
-    machine = divide(device, None if isinstance(jobs, str) else jobs, threads)
-    check_cells(cells, folder)
+    folder, where = Path(out), Where(download, cache_dir, save_every)
+    engine = make('engine', on) if isinstance(on, str) else on
+    machine = machine_of(engine, device, jobs, threads)
+    check_cells(cells, folder, engine)
     todo, stream_of = costs(cells, where, dry_run, say)
     if not dry_run: _check_images(cells, folder, stream_of)
     with contextlib.nullcontext() if dry_run else _alone(folder):
-        failed = _run(cells, folder, todo, stream_of, machine, where, jobs, threads, dry_run, progress)
+        if engine.here: failed = _run(cells, folder, todo, stream_of, machine, where, jobs, threads, dry_run, progress)
+        else: failed = _run_elsewhere(cells, folder, todo, machine, where, engine, dry_run, progress)
         rows, damaged = collect(cells, folder)
         if rows and not dry_run: write_table(rows, folder)
     return rows, failed | damaged

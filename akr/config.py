@@ -15,12 +15,13 @@ from typing import Any
 from .core import PRECISIONS, InputError, named, one_of
 from .memory import ROUNDINGS
 from .photo_augment import PHOTO
-from .parts import KINDS, Option, as_text, checked, find, from_text, names, option, options_of
+from .parts import BESIDE, KINDS, Option, as_text, checked, find, from_text, names, option, options_of
 from .stream import phase_sizes, scheme_sizes, tfs
 
 # %% ../nbs/60_config.ipynb #1494a8e8
 SETTINGS = dict(
-    data=option('digits', 'Data set: a name, or folder:PATH', theme='what to learn'),
+    data=option('digits', 'Data set: a name, or folder:PATH, imagenet:PATH, tiny-imagenet:PATH, hf:PATH',
+                theme='what to learn'),
     method=option('akr', 'What learns', choices='method', theme='what to learn'),
     recipe=option(None, 'How the authors of the method trained it, by name', type=str,
                   without="akr's own way", theme='what to learn'),
@@ -39,7 +40,7 @@ SETTINGS = dict(
     data_dir=option(None, "Folder of torchvision's data sets", type=str, without='$AKR_DATA, else ~/.cache/akr/data',
                     theme='the data'),
     size=option(None, 'Height and width in pixels', type=int, low=1, high=1024,
-                without='as the images are; a folder: 32', theme='the data'),
+                without='as the images are; a folder, hf: 32; tiny-imagenet: 64; imagenet: 224', theme='the data'),
     brightness=option(None, 'Training scales the brightness of each image by up to this fraction', type=float,
                       low=0, high=1, without='63/255; 0 for digits and both kinds of MNIST', theme='the data'),
     classes=option(None, 'Learn only so many classes, the first of the order', type=int, low=1, theme='the data'),
@@ -82,7 +83,7 @@ def every_option()->Iterator[tuple[str, str|None, str|None, Option]]: # setting,
     "All settings that there are: those of every run, then those of the parts."
     for k, o in SETTINGS.items(): yield k, None, None, o
     for kind in KINDS:
-        for name in names(kind) if kind != 'log' else ():
+        for name in names(kind) if kind not in BESIDE else ():
             for k, o in options_of(find(kind, name)).items(): yield k, kind, name, o
 
 def _refuse(setting:str, chosen:dict)->None:

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['AVIF', 'SUFFIXES', 'FORMATS', 'FILE_BYTES', 'PIXEL_BYTES', 'note', 'first_few', 'listing', 'quiet', 'not_an_image',
-           'Room', 'broken_link', 'content', 'memory_of', 'open_image', 'read_image', 'decode', 'in_parallel',
-           'decode_all']
+           'Room', 'broken_link', 'content', 'memory_of', 'open_image', 'read_bytes', 'read_image', 'decode',
+           'in_parallel', 'refuse_unreadable', 'decode_all', 'ImageError', 'pixel_digest', 'Pictures', 'Files']
 
 # %% ../nbs/12_images.ipynb #f1939357
 import ctypes
+import hashlib
 import io
 import os
 import re
@@ -31,6 +32,7 @@ from torch import Tensor
 
 from .core import InputError, printable, regular
 from .data import check_space, free_memory
+from .lazy import Reader
 
 # %% ../nbs/12_images.ipynb #931030b6
 def note(
@@ -376,6 +378,44 @@ def _need(data:bytes)->int:
 def _opened_small(data:bytes, size:int, channels:int)->tuple[np.ndarray, tuple]:
     with open_image(data) as im: return _small(im, size, channels, own=True)
 
+def _plain_jpeg(
+    data:bytes, # The content of a file
+    size:int, # Height and width of the result, in pixels
+    channels:int # 3 (RGB) or 1 (grey)
+)->bool: # False also if nothing certain can be said
+    "Is this a JPEG file of that very size, upright, in one scan, with three colours that need no question?"
+    if channels != 3 or data[:2] != b'\xff\xd8': return False
+    i, plain = 2, False
+    while i+10 <= len(data) and data[i] == 0xff:
+        marker = data[i+1]
+        if marker in (0xe1, 0xee, 0xff): return False # EXIF, Adobe's colours, a filler
+        if marker == 0xda: return plain and data[i+4] == 3 # the scan holds all colours
+        if 0xc0 <= marker <= 0xcf and marker not in (0xc4, 0xc8, 0xcc): # the frame: bits, height, width, colours
+            square = int.from_bytes(data[i+5:i+7], 'big') == int.from_bytes(data[i+7:i+9], 'big') == size
+            plain = marker == 0xc0 and data[i+4] == 8 and data[i+9] == 3 and square
+        i += 2 + int.from_bytes(data[i+2:i+4], 'big')
+    return False
+
+def _quickly(data:bytes)->np.ndarray|None: # None: it cannot be decoded so
+    "A plain JPEG file as (3,h,w), uint8, by torchvision: it lets other threads run all the time."
+    from torchvision.io import ImageReadMode, decode_jpeg # takes a second: only where it is needed
+    try: return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED).numpy()
+    except (RuntimeError, ValueError): return None # Pillow says what is wrong
+
+def read_bytes(
+    data:bytes, # The content of an image file
+    size:int, # Height and width of the result, in pixels
+    channels:int=3 # 3 (RGB) or 1 (grey)
+)->tuple[np.ndarray, tuple]: # (channels,size,size), uint8; format, mode and (width, height) of the file
+    "One image as `decode` gives it, (channels,size,size) uint8, from the content of its file."
+    if _plain_jpeg(data, size, channels):
+        with _pixels(8*size*size): quick = _quickly(data)
+        if quick is not None: return quick, ('JPEG', 'RGB', (size, size))
+    with quiet():
+        texts = _texts(data)
+        with _pixels(texts): need = _need(data)
+        with _pixels(need+texts): return _opened_small(data, size, channels)
+
 def read_image(
     path:str|PathLike[str]|Image.Image, # An image file, or an image of Pillow's
     size:int, # Height and width of the result, in pixels
@@ -386,10 +426,7 @@ def read_image(
         if isinstance(path, Image.Image):
             with _pixels(memory_of(path)): return _small(path, size, channels)
         with content(path) as data:
-            try:
-                texts = _texts(data)
-                with _pixels(texts): need = _need(data)
-                with _pixels(need+texts): return _opened_small(data, size, channels)
+            try: return read_bytes(data, size, channels)
             finally: del data
 
 def decode(
@@ -421,6 +458,15 @@ def in_parallel(
     with ThreadPoolExecutor(threads) as pool: list(pool.map(one, range(n)))
     return dict(sorted(bad.items()))
 
+def refuse_unreadable(
+    paths:Sequence, # Image files, or images of Pillow's
+    bad:dict[int, str] # From `in_parallel`
+)->None:
+    "One `InputError` names all images that cannot be read, if there are any."
+    if not bad: return
+    raise InputError(listing(f"{len(bad)} of {len(paths)} images cannot be read:",
+                             [f"{printable(paths[i])}: {why}" for i, why in bad.items()]))
+
 def decode_all(
     paths:Sequence[str|PathLike[str]|Image.Image], # Image files, or images of Pillow's
     size:int, # Height and width of the result, in pixels
@@ -434,7 +480,75 @@ def decode_all(
     out = np.empty((len(paths), channels, size, size), np.uint8)
     def read(i:int)->None: out[i] = read_image(paths[i], size, channels)[0]
     bad = in_parallel(len(paths), read)
-    if bad:
-        raise InputError(listing(f"{len(bad)} of {len(paths)} images cannot be read:",
-                                 [f"{printable(paths[i])}: {why}" for i, why in bad.items()]))
+    refuse_unreadable(paths, bad)
     return torch.from_numpy(out)
+
+# %% ../nbs/12_images.ipynb #6d253bab
+class ImageError(InputError):
+    "An image cannot be read any more."
+
+def pixel_digest(
+    a:np.ndarray # Pixels
+)->bytes: # 16 bytes
+    "A digest of the pixels of an image."
+    return hashlib.blake2b(np.ascontiguousarray(a).tobytes(), digest_size=16).digest()
+
+class Pictures(Reader):
+    "Images that are decoded when they are needed: a subclass says how one is got, and what it is called."
+    def __init__(self,
+        size:int, # Height and width that every image is brought to, in pixels
+        channels:int=3 # 3 (RGB) or 1 (grey)
+    ):
+        self.shape = channels, size, size
+        self.bad:dict[int, str]|None = None # within `looking`: image -> why it cannot be read
+        self.digests:list[bytes|None] = []
+    def name(self, i:int)->str:
+        "What to call an image in an error."
+        raise NotImplementedError(f"{type(self).__name__} has no method name")
+    def get(self, i:int)->np.ndarray: # (channels,size,size), uint8
+        "Decode one image; any exception says why that cannot be done."
+        raise NotImplementedError(f"{type(self).__name__} has no method get")
+    def read(self, i:int)->np.ndarray: # (channels,size,size), uint8
+        "Read one image; an `ImageError` names it if that cannot be done."
+        try: a = self.get(i)
+        except Exception as e: # Pillow raises OSError, SyntaxError, ValueError, ...
+            if self.bad is None: raise ImageError(f"{printable(self.name(i))}: {_reason(e)}") from None
+            self.bad[i] = _reason(e)
+            return np.zeros(self.shape, np.uint8)
+        if self.bad is not None: self.digests[i] = pixel_digest(a)
+        return a
+    @contextmanager
+    def looking(self)->Iterator[None]:
+        "Within the block, note images that cannot be read, and the digests of the others; then name all that are bad."
+        self.bad, self.digests = {}, [None]*len(self)
+        try:
+            yield
+            bad = dict(sorted(self.bad.items()))
+        finally: self.bad = None
+        refuse_unreadable([self.name(i) if i in bad else '' for i in range(len(self))], bad)
+
+class Files(Pictures):
+    "Image files, read as `decode` reads them, as long as they stay what they are."
+    def __init__(self,
+        paths:Sequence[str|PathLike[str]], # Image files
+        size:int, # Height and width that every image is brought to, in pixels
+        channels:int=3 # 3 (RGB) or 1 (grey)
+    ):
+        super().__init__(size, channels)
+        self.paths = list(paths)
+        self.states = [self._state(p) for p in self.paths]
+    def __len__(self)->int: return len(self.paths)
+    @staticmethod
+    def _state(path:str|PathLike[str])->tuple[int, int]|None: # Bytes, time of the last change; None: not there
+        try: s = os.stat(path)
+        except OSError: return None
+        return s.st_size, s.st_mtime_ns
+    def name(self, i:int)->str:
+        "The path."
+        return str(self.paths[i])
+    def get(self, i:int)->np.ndarray: # (channels,size,size), uint8
+        "Decode one file; an `InputError` if it is not what it was."
+        a = read_image(self.paths[i], self.shape[1], self.shape[0])[0]
+        if self._state(self.paths[i]) != self.states[i]:
+            raise InputError("it has changed since the folder was looked at")
+        return a

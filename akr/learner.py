@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 
 from .core import InputError, generator, pick_precision, wait_for
+from .lazy import ahead, join, select
 from .stream import Phase, Stream
 from .augment import Augment, batches
 from .photo_augment import PhotoAugment
 from .resnet import check_backbone
 from .vision import normalise_for
 from .head import Net
-from .memory import Memory, class_means, extract, nearest
+from .memory import Memory, class_means, extract, images_at_once, nearest
 from .blend import Blend
 from .metrics import hits
 from .config import Config
@@ -168,20 +169,20 @@ class Learner:
 
     @torch.no_grad()
     def answers(self,
-        x:Tensor, # Images (m,c,h,w), uint8
-        batch:int=512
+        x:Any, # Images (m,c,h,w), uint8: a tensor, or `LazyImages`
+        batch:int|None=None # Images per batch; None: see `images_at_once`
     )->tuple[Tensor, Tensor|None]: # logits (m,n); classes by the nearest mean (m,), int64, None without exemplars
         "What both classifiers say of images (m,c,h,w), in one pass: logits (m,n) and classes (m,)."
         net = self._last_net()
         means = class_means(net.features, self.memory, self.augment)
-        out = [net(self.augment.plain(b)) for b in x.split(batch)]
+        out = [net(self.augment.plain(b)) for b in x.split(batch or images_at_once(x))]
         nme = None if means is None else torch.cat([nearest(o.features, means).argmin(1) for o in out])
         return torch.cat([self.method.answer(o) for o in out]), nme
 
     def evaluate(self,
-        x:Tensor, # Test images (m,c,h,w), uint8
+        x:Any, # Test images (m,c,h,w), uint8: a tensor, or `LazyImages`
         y:Tensor, # Their labels (m,), int64
-        batch:int=512
+        batch:int|None=None # Images per batch; None: see `images_at_once`
     )->dict: # 'images', 'head', 'nme': a number for each class; 'nme' is None without exemplars
         "How many test images of each class there are, and how many the head and the nearest mean get right."
         logits, nme = self.answers(x, batch)
@@ -221,7 +222,7 @@ class Training:
                              "the labels of old classes are not learnt: use sum")
         l.net.to(l.device)
         old = ([l.memory.x], [l.memory.y]) if len(l.memory) else ([], [])
-        self.x, self.y = torch.cat([phase.x, *old[0]]), torch.cat([phase.y, *old[1]])
+        self.x, self.y = join([phase.x, *old[0]]), torch.cat([phase.y, *old[1]])
         self.is_exemplar = torch.arange(len(self.x), device=l.device) >= len(phase.x)
         if (held := l.method.hold_out(l, self)) is not None: self._hold_back(held)
         self._check_batch()
@@ -238,7 +239,7 @@ class Training:
         l.blender.grow(k)
     def _hold_back(self, held:Tensor)->None:
         self.held = self.x[held], self.y[held]
-        self.x, self.y, self.is_exemplar = (v[~held] for v in (self.x, self.y, self.is_exemplar))
+        self.x, self.y, self.is_exemplar = (select(v, ~held) for v in (self.x, self.y, self.is_exemplar))
     def _check_batch(self)->None:
         (_, h, w), shrinks = self.learner.shape, getattr(self.learner.net.backbone, 'shrinks', 1)
         if min(self.learner.cfg.batch, len(self.x))*math.ceil(h/shrinks)*math.ceil(w/shrinks) < 2:
@@ -270,17 +271,18 @@ class Training:
     )->dict: # 'loss' (mean), 'attends', and of the weights what `WeightWatch.result` gives
         "One pass over new data and exemplars."
         l, cfg, t = self.learner, self.learner.cfg, self.phase.index
-        order = batches(len(self.x), cfg.batch, generator(cfg.seed, 'order', t, epoch)).to(l.device)
+        order = [*batches(len(self.x), cfg.batch, generator(cfg.seed, 'order', t, epoch)).to(l.device)]
         g = generator(cfg.seed, 'batch', t, epoch, device=l.device)
         attends = l.frozen is not None and l.blender.starts(epoch)
         watch, total = WeightWatch(l.device), torch.zeros((), device=l.device)
         losses = torch.zeros(len(order), device=l.device)
         l.net.train()
-        for k, i in enumerate(order):
-            loss, blend = self.step(i, l.schedule.factor(epoch*self.steps + k, self.steps, cfg.epochs), attends, g)
-            total += loss
-            losses[k] = loss
-            watch.add(blend.a.detach(), self.is_exemplar[i])
+        with ahead(self.x, order): # images on disk are read while the network trains
+            for k, i in enumerate(order):
+                loss, blend = self.step(i, l.schedule.factor(epoch*self.steps + k, self.steps, cfg.epochs), attends, g)
+                total += loss
+                losses[k] = loss
+                watch.add(blend.a.detach(), self.is_exemplar[i])
         mean = total.item()/len(order)
         if not math.isfinite(mean):
             k = int((~losses.isfinite()).float().argmax()) # the first of them
@@ -306,12 +308,12 @@ class Training:
             m.update(x, y, extract(l.frozen.features, x, l.augment), p.n, choose)
             l.rule.refine(l, self)
         l.training = None
-    def _candidates(self)->tuple[Tensor, Tensor]: # images (b,c,h,w), labels (b,)
+    def _candidates(self)->tuple[Any, Tensor]: # images (b,c,h,w), labels (b,)
         "Who may become an exemplar: the new images; of a known class with new images, its exemplars too."
         p, m, d = self.phase, self.learner.memory, self.learner.device
         again = torch.unique(p.y[p.y < p.n_old]).tolist()
         labels = [torch.full((len(m.sets[c]),), c, device=d) for c in again]
-        return torch.cat([p.x, *(m.sets[c] for c in again)]), torch.cat([p.y, *labels])
+        return join([p.x, *(m.sets[c] for c in again)]), torch.cat([p.y, *labels])
     def state(self)->dict[str, Tensor]:
         "All that an epoch changes, by name, for going on within a phase."
         l = self.learner

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['THEMES', 'parse', 'options_of', 'number', 'number_or', 'by_setting', 'help_text', 'add_setting', 'add_settings',
-           'given_settings', 'defaults_table', 'load_plugins']
+           'given_settings', 'defaults_table', 'load_plugins', 'make_from', 'options_text']
 
 # %% ../nbs/88_options.ipynb #a593f426
 import argparse
@@ -12,10 +12,11 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .core import InputError
+from .core import InputError, one_of
 from .command import Parser, subcommands
 from .config import every_option, suits
-from .parts import Option, as_text, find, load_plugin, names
+from .parts import Option, as_text, find, from_text, load_plugin, make, names
+from .parts import options_of as options_of_part
 
 # %% ../nbs/88_options.ipynb #5e496de5
 def parse(
@@ -145,3 +146,25 @@ def load_plugins(
     for word, after in zip(argv, [*argv[1:], '']):
         if word == '--plugin' and after: load_plugin(after)
         elif word.startswith('--plugin='): load_plugin(word.partition('=')[2])
+
+# %% ../nbs/88_options.ipynb #060abe9c
+def make_from(
+    kind:str, # One of `akr.parts.KINDS`
+    word:str # NAME, or NAME:OPTION=VALUE,...
+): # What the part's class gives
+    "The part that a word stands for, with its options."
+    name, _, tail = word.partition(':')
+    known, given = options_of_part(find(kind, name)), {}
+    for piece in filter(None, tail.split(',')):
+        k, eq, v = piece.partition('=')
+        if not eq: raise InputError(f"an option of {kind} {name!r} must be NAME=VALUE, not {piece!r}")
+        k = one_of(k.strip().replace('-', '_'), known, f'option of {kind} {name}')
+        given[k] = from_text(known[k], k, v.strip())
+    return make(kind, name, **given)
+
+def options_text(
+    kind:str # One of `akr.parts.KINDS`
+)->str: # E.g. 'ray (address, gpus, retries)'
+    "The parts of a kind and what can be said of them."
+    each = ((n, ', '.join(options_of_part(find(kind, n)))) for n in names(kind))
+    return '; '.join(f'{n} ({own})' if own else n for n, own in each)

@@ -59,7 +59,7 @@ def describe(
             device=str(device), gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else None,
             threads=torch.get_num_threads(),
             precision=str(pick_precision(cfg.precision, device)).removeprefix('torch.'),
-            compile=pick_compile(cfg, stream, device)),
+            compile=pick_compile(cfg, stream, device), keep=data.keep),
         data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip,
                   brightness=augment.brightness),
         mean=mean.flatten().tolist(), std=std.flatten().tolist(),
@@ -109,7 +109,8 @@ INFO = _object(
     config=dict(type='object'), versions=dict(type='object'), digest=_TEXT,
     parts=dict(type='object', additionalProperties=_object('name module', name=_TEXT, module=_TEXT)),
     machine=_object('threads', device=_TEXT, gpu=dict(type=['string', 'null']), threads=_whole(1, 10**6),
-                    precision=dict(enum=['float32', 'bfloat16']), compile=dict(enum=['yes', 'no'])),
+                    precision=dict(enum=['float32', 'bfloat16']), compile=dict(enum=['yes', 'no']),
+                    keep=dict(enum=['memory', 'disk'])),
     data=_object('name fingerprint shape pad flip brightness', name=_TEXT, fingerprint=_TEXT,
                  shape=_list(_whole(1, 4096), 3, 3), pad=_whole(0, 4096), flip=dict(type='boolean'),
                  brightness=dict(type='number', minimum=0, maximum=1)),
@@ -230,9 +231,9 @@ class Run:
         return load_phase(self.path, t, fresh, sum(self.info['sizes'][:t+1]))
     def stream(self,
         device:str|torch.device='cpu', # Where the images are to be
-        data:Dataset|None=None, # The images again, if they were given in Python
+        data:Dataset|str|None=None, # The images again if they were given in Python; their new name if they have moved
         data_dir=None, # Folder of torchvision's data sets; None: the run's own
-        **where # `download`, `cache_dir` of `load_data`
+        **where # `download`, `cache_dir`, `keep`, `workers` of `load_data`
     )->Stream:
         "The stream of the run; an `InputError` if the data are not those it was started with."
         c = self.cfg
@@ -240,10 +241,14 @@ class Run:
             raise InputError(f"the run in {str(self.path)!r} was trained on images given in Python, "
                              f"called {c.data!r}: give them again as data=")
         own = c.options('data')
-        ds = load_data(c.data if data is None else data, data_dir or c.data_dir, c.size, **own, **where)
+        try: ds = load_data(c.data if data is None else data, data_dir or c.data_dir, c.size, **own, **where)
+        except InputError as e:
+            if data is not None or ':' not in c.data: raise
+            raise InputError(f"{e} (if the data have moved, {named('data')} says where they are now)") from None
         if ds.fingerprint() != self.info['data']['fingerprint']:
-            raise InputError(f"the data {ds.name!r} have changed since the run in {str(self.path)!r} was started: "
-                             "it can go on with the same images alone")
+            what = f"the data {ds.name!r} have changed since the run in {str(self.path)!r} was started"
+            if isinstance(data, str): what = f"the images of {ds.name} are not those of the run in {str(self.path)!r}"
+            raise InputError(f"{what}: it can go on with the same images alone")
         stream = Stream.of(c, ds.to(device))
         own = dict(sizes=stream.sizes, order=stream.order, class_names=stream.class_names)
         for k, v in own.items():
@@ -295,9 +300,9 @@ def _apart(a:list|None, b:list|None, images:list)->float:
 def evaluate_run(
     path, # The run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
-    data:Dataset|None=None, # The images again, if they were given in Python
+    data:Dataset|str|None=None, # The images again if they were given in Python; their new name if they have moved
     tolerance:float=0., # Points of accuracy by which a figure may differ
-    **where # `data_dir`, `download`, `cache_dir` of `load_data`
+    **where # `data_dir`, `download`, `cache_dir`, `keep`, `workers` of `load_data`
 )->tuple[dict, list[str]]: # metrics computed anew, what differs from the saved ones
     "Compute every accuracy of a run again from its saved files."
     if not tolerance >= 0: raise InputError(f"the tolerance must be 0 points or more, not {tolerance}")

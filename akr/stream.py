@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import index
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from .core import InputError, at_least, generator, one_of
 from .data import Dataset
+from .lazy import select
 
 # %% ../nbs/15_stream.ipynb #09a1920c
 def _fgp(n:int)->list:
@@ -103,11 +105,11 @@ def scheme_sizes(
 
 # %% ../nbs/15_stream.ipynb #e52676aa
 def _sort(
-    x:Tensor, # Images (n,c,h,w)
+    x:Any, # Images (n,c,h,w): a tensor, or `LazyImages`
     y:Tensor, # Class numbers (n,)
     order:list[int], # The classes that come, in their order
     classes:int # How many classes there are in all
-)->tuple[Tensor, Tensor, list[int]]: # sorted images (m,c,h,w), new labels (m,), where each label starts, and m
+)->tuple[Any, Tensor, list[int]]: # sorted images (m,c,h,w), new labels (m,), where each label starts, and m
     "Images sorted by the position of their class in the order, so that each phase is one slice."
     k = len(order)
     position = torch.full((classes,), k, device=y.device) # of a class that never comes: k
@@ -115,7 +117,7 @@ def _sort(
     y = position[y]
     keep = torch.argsort(y, stable=True)[:int((y < k).sum())] # (m,)
     starts = [0, *torch.bincount(y[keep], minlength=k).cumsum(0).tolist()]
-    return x[keep], y[keep], starts
+    return select(x, keep), y[keep], starts
 
 # %% ../nbs/15_stream.ipynb #4d6ded9b
 def hold_out(
@@ -134,15 +136,15 @@ def hold_out(
                          f"the smallest has {int(counts[counts > 0].min())}")
     place = torch.arange(len(y)) - (counts.cumsum(0) - counts)[y[rows]] # 0 for the first of its class
     held = torch.zeros(len(y), dtype=torch.bool).index_fill_(0, rows[place < k[y[rows]]], True).to(data.y_train.device)
-    return replace(data, x_train=data.x_train[~held], y_train=data.y_train[~held],
-                   x_test=data.x_train[held], y_test=data.y_train[held])
+    return replace(data, x_train=select(data.x_train, ~held), y_train=data.y_train[~held],
+                   x_test=select(data.x_train, held), y_test=data.y_train[held])
 
 # %% ../nbs/15_stream.ipynb #9d8953f2
 @dataclass
 class Phase:
     "The new data of one phase: labels from `n_old` to `n`-1."
     index:int # 0 for the first phase, as in `stream[0]`
-    x:Tensor # New training images (b,c,h,w), uint8
+    x:Any # New training images (b,c,h,w), uint8: a tensor, or `LazyImages`
     y:Tensor # Their labels (b,), int64, n_old <= y < n
     n_old:int # Number of classes seen before this phase
     n:int # Number of classes seen with it
@@ -152,10 +154,10 @@ class Phase:
         return self.index+1
 
 def _slice(
-    part:tuple[Tensor, Tensor, list[int]], # From `_sort`
+    part:tuple[Any, Tensor, list[int]], # From `_sort`
     first:int, # The first label
     end:int # The one after the last label
-)->tuple[Tensor, Tensor]: # images, labels; views of the sorted tensors
+)->tuple[Any, Tensor]: # images, labels; views of the sorted tensors
     "The images of the labels `first` to `end`-1."
     x, y, starts = part
     return x[starts[first]:starts[end]], y[starts[first]:starts[end]]
@@ -208,6 +210,6 @@ class Stream:
         return (self[t] for t in range(len(self)))
     def test(self,
         t:int # 0 for the first phase; -1 for the last
-    )->tuple[Tensor, Tensor]: # images (m,c,h,w) uint8, labels (m,) int64; views, no copy
+    )->tuple[Any, Tensor]: # images (m,c,h,w) uint8, labels (m,) int64; views, no copy
         "The test images, or those held out for choosing, of every class seen up to a phase, sorted by label."
         return _slice(self._test, 0, self[t].n)

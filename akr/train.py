@@ -20,7 +20,9 @@ import torch
 from tqdm.auto import tqdm
 
 from .core import InputError, ask_cublas, at_least, generator, named, pick_device, repeatable
-from .data import Dataset, load_data
+from .data import Dataset, load_data, whole_path
+from .images import ImageError
+from .parts import find
 from .stream import Stream
 from .augment import Augment
 from .memory import quota
@@ -93,12 +95,9 @@ class Patient:
 
 def whole_paths(cfg:Config)->Config:
     "The same settings with whole paths, so that a run is found again from every folder."
-    def whole(p):
-        try: return str(Path(p).expanduser().resolve())
-        except (RuntimeError, OSError, ValueError) as e:
-            raise InputError(f"there is no folder {str(p)!r}: {e}") from None
-    data = f'folder:{whole(cfg.data[7:])}' if cfg.data.startswith('folder:') and cfg.data[7:] else cfg.data
-    return cfg.replace(data=data, data_dir=whole(cfg.data_dir) if cfg.data_dir else None)
+    name, colon, rest = cfg.data.partition(':')
+    whole = getattr(find('data', name), 'whole', str) if 'data' in cfg.chosen else str
+    return cfg.replace(data=name+colon+whole(rest), data_dir=whole_path(cfg.data_dir) if cfg.data_dir else None)
 
 # %% ../nbs/81_train.ipynb #10b1e37f
 def past_events(
@@ -260,6 +259,7 @@ def fit(
               else "this takes a new run")
         raise LossError(f"{e} ({go})") from None
     except KeyboardInterrupt: raise KeyboardInterrupt(kept) from None
+    except ImageError as e: raise ImageError(f"{e}; put that file back as it was; {kept}") from None
     except MemoryError: raise InputError(f"the memory does not suffice: try a smaller batch; {kept}") from None
     except RuntimeError as e: # PyTorch's way to say it on a CPU
         if "can't allocate memory" not in str(e): raise
@@ -322,6 +322,8 @@ def train(
     progress:bool|None=None, # None: a line per phase, and a bar if it is seen; True: always the bar; False: neither
     download:bool=False, # Fetch a torchvision data set that is missing?
     cache_dir=None, # Where a folder's decoded images are kept
+    keep:str='auto', # Images in 'memory' or on 'disk'; 'auto': in memory if it holds them twice
+    workers:int|None=None, # Threads that read images from the disk; None: as many as there are cores
     save_every:int|None=None, # Within a phase, save after every so many epochs; 0: never; None: at most once a minute
     deterministic:bool=False, # Repeatable algorithms alone, on a GPU too (see above)
     auto_batch:bool=False, # Halve `cfg.batch` until it fits the GPU's memory?
@@ -337,7 +339,8 @@ def train(
     if out is not None and not str(out): raise InputError("the output folder must have a name, not ''")
     folder = check_free(free_folder(cfg) if out is None else out)
     own = cfg.options('data')
-    ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cache_dir=cache_dir, **own)
+    ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cache_dir, keep, workers,
+                   **own)
     stream = Stream.of(cfg, ds.to(place))
     check_memory(cfg, stream.sizes)
     if auto_batch: cfg = cfg.replace(batch=fit_batch(cfg, stream))
@@ -384,13 +387,13 @@ def _threads_of(
 def resume(
     path, # The run folder
     device:str='auto', # auto, cpu, cuda or cuda:N
-    data:Dataset|None=None, # The images again, if they were given in Python
+    data:Dataset|str|None=None, # The images again if they were given in Python; their new name if they have moved
     progress:bool|None=None, # As for `train`
     save_every:int|None=None, # As for `train`
     deterministic:bool=False, # As for `train`
     watch:Callable|list|tuple|None=None, # As for `train`
     threads:int|None=None, # Of the CPU; None: as many as the run was started with
-    **where # `data_dir`, `download`, `cache_dir` of `load_data`
+    **where # `data_dir`, `download`, `cache_dir`, `keep`, `workers` of `load_data`
 )->Run: # Finished
     "Go on after the last saved epoch or phase, as if the run had never stopped."
     run, place, how = Run(path), pick_device(device), Manner(progress, save_every, deterministic, watch)
@@ -437,13 +440,13 @@ def branch(
     phase:int|None=None, # The last phase that is taken over, from 1; None: the last finished one
     out=None, # The new run's folder; None: one under runs/
     device:str='auto', # auto, cpu, cuda or cuda:N
-    data:Dataset|None=None, # The images again, if they were given in Python
+    data:Dataset|str|None=None, # The images again if they were given in Python; their new name if they have moved
     progress:bool|None=None, # As for `train`
     save_every:int|None=None, # As for `train`
     deterministic:bool=False, # As for `train`
     watch:Callable|list|tuple|None=None, # As for `train`
     threads:int|None=None, # Of the CPU; None: as many as the other run was started with
-    where:dict|None=None, # `data_dir`, `download`, `cache_dir` of `load_data`
+    where:dict|None=None, # `data_dir`, `download`, `cache_dir`, `keep`, `workers` of `load_data`
     **given:Any # Settings of the phases that follow
 )->Run: # Finished
     "Begin a new run with the first phases of another one, and learn the others with other settings."
@@ -458,6 +461,7 @@ def branch(
                          f"the run in {str(path)!r} has {done} finished phases of {phases}{left}")
     cfg = old.cfg.replace(**given)
     _check_later(old.cfg, cfg)
+    if isinstance(data, str): cfg = whole_paths(cfg.replace(data=data))
     folder = check_free(free_folder(cfg) if out is None else out)
     stream = old.stream(place, data, **(where or {}))
     begun = dict(run=str(old.path.resolve()), phases=k, digest=old.info['digest'],

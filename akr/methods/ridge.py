@@ -6,6 +6,8 @@
 __all__ = ['RIDGES', 'solve', 'held', 'squared_error', 'choose_ridge', 'RidgeHead', 'Ridge']
 
 # %% ../../nbs/methods/ridge.ipynb #f9fb5912
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,11 +33,11 @@ def solve(
 RIDGES = tuple(10.**k for k in range(-6, 2)) # what is tried, as fractions of the mean of the diagonal
 
 def held(
-    x:Tensor, # Images (b,c,h,w), uint8
+    x:Any, # Images (b,c,h,w), uint8: a tensor, or `LazyImages`
     part:int=5 # One in so many
 )->Tensor: # (b,), bool
     "Which images are kept out: by their pixels alone, about one in five."
-    s = x.flatten(1).sum(1, dtype=torch.int64) # (b,)
+    s = torch.cat([b.flatten(1).sum(1, dtype=torch.int64) for b in x.split(256)]) # (b,)
     s = s*2654435761 % 2**32 # so that neighbours are far apart (Knuth's multiplicative hash)
     return (s >> 16) % part == 0
 
