@@ -295,7 +295,7 @@ class Kept:
         while time.monotonic() < end:
             time.sleep(each)
             with self._state:
-                if self.place is not None or self.waiting or self.classifier is not None: return ''
+                if self.left or self.place or self.waiting or self.classifier is not None: return ''
                 said = self.reopen()
                 if self.place is not None: return said
         return ''
