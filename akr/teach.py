@@ -7,7 +7,7 @@ __all__ = ['NAME', 'UNKNOWN', 'SIDE', 'PRETRAINED', 'HUB', 'SMALL', 'HOW', 'HELD
            'SEND_BYTES', 'FIRST', 'category', 'safe_name', 'Photo', 'read_photo', 'Start', 'pick_start', 'hushed',
            'new_classifier', 'take_lock', 'latest_sessions', 'new_place', 'Card', 'Verdict', 'Stopped', 'Kept',
            'exemplars_of', 'Waiting', 'Learning', 'Session', 'demo_photos', 'thumbnail', 'card_html', 'verdict_html',
-           'waiting_html', 'zone_html', 'received', 'Page', 'demo_names', 'teach']
+           'waiting_html', 'zone_html', 'bye_html', 'received', 'Page', 'demo_names', 'teach']
 
 # %% ../nbs/91_teach.ipynb #188c1429
 import base64
@@ -251,7 +251,7 @@ class Verdict:
 
 class Stopped(Exception): "Somebody pressed Stop."
 
-# %% ../nbs/91_teach.ipynb #b1950074
+# %% ../nbs/91_teach.ipynb #c4469c57
 class Kept:
     "The files of a session: photos that wait, under their names, and the classifier."
     def __init__(self,
@@ -263,6 +263,8 @@ class Kept:
         self.waiting:dict[str, list[Photo]] = {} # name -> photos; '' for those without a name
         self.classifier:IncrementalClassifier|None = None
         self.saved_as = '' # the name under which the classifier was saved, as it is now
+        self.doing = '' # what takes its time now
+        self.leaving = self.left = False # is the page being closed, was it?
         self.elsewhere = False # Was the latest session open in another page?
         self._state = threading.RLock() # of `waiting` and the files
     def reopen(self)->str: # What was found, a sentence; '' if nothing was
@@ -293,7 +295,7 @@ class Kept:
         while time.monotonic() < end:
             time.sleep(each)
             with self._state:
-                if self.place is not None or self.waiting or self.classifier is not None: return ''
+                if self.left or self.place or self.waiting or self.classifier is not None: return ''
                 said = self.reopen()
                 if self.place is not None: return said
         return ''
@@ -324,12 +326,25 @@ class Kept:
             save = self.classifier.save
             self._kept(lambda d: save(d/'classifier', previous=False))
     def _kept(self, write:Callable[[Path], Any])->None:
-        if self.place is None: self.place, self.lock = new_place(self.root)
+        if self.place is None:
+            self.place, self.lock = new_place(self.root)
+            if self.left: # a page that was left is used again: in a session of its own, with all that it has
+                self.left = False
+                self.keep_photos()
+                self.keep_classifier()
         try:
             write(self.place)
             os.utime(self.place/'lock')
         except OSError as e:
             raise InputError(f"{str(self.place)!r} cannot be written, so this is not kept: {e.strerror or e}") from None
+    def leave(self)->None:
+        "The page is being closed: let the session go as soon as what is being done has ended."
+        self.leaving = True
+        if not self.doing: self._go()
+    def _go(self)->None:
+        if self.leaving:
+            self.leaving, self.left = False, True
+            self.close()
     def close(self)->None:
         "Let the session go: who opens a page next takes it up."
         if self.lock: self.lock.close()
@@ -410,7 +425,7 @@ class Waiting(Kept):
         said += [f"{_count(again, 'photo')} left out, since the same is there already"] if again else []
         return '. '.join([*said, *(p.note for p in new if p.note), *odd])+'.'
 
-# %% ../nbs/91_teach.ipynb #c3cbde6a
+# %% ../nbs/91_teach.ipynb #0183e690
 class Learning(Waiting):
     "A classifier that learns the photos that wait."
     def __init__(self,
@@ -426,7 +441,6 @@ class Learning(Waiting):
         self.how = 'seconds'
         self.at:tuple[int, int, float|None]|None = None # epoch, of how many, seconds left
         self.begun = 0. # when it began to learn
-        self.doing = '' # what takes its time now
         self._lock, self._starting, self._stop = threading.Lock(), threading.Lock(), threading.Event()
         self._start:Start|None = None
     def start(self)->Start:
@@ -455,6 +469,7 @@ class Learning(Waiting):
         finally:
             self.doing, self.at = '', None
             self._lock.release()
+            self._go()
     def learn(self)->str:
         "Learn the photos that wait."
         with self.alone('learning'): return self._learn()
@@ -475,6 +490,7 @@ class Learning(Waiting):
             finally:
                 self.doing, self.at = '', None
                 self._lock.release()
+                self._go()
             then(said, ok)
         t = threading.Thread(target=run, name='akr learns', daemon=True)
         t.start()
@@ -706,7 +722,7 @@ def waiting_html(
         return f'<div class="akr-wait{"" if name else " akr-tray"}"><p>{what}</p>{pics}{more}</div>'
     return ''.join(row(n, waiting[n]) for n in sorted(waiting, key=lambda n: (n != '', n.casefold())) if waiting[n])
 
-# %% ../nbs/91_teach.ipynb #2e8992eb
+# %% ../nbs/91_teach.ipynb #b8a10616
 SEND_SIDE, SEND_BYTES = 2*SIDE, 6*2**20 # of a photo: its shorter side; bytes of a file that the browser cannot open
 
 _SEND = """(async input => {
@@ -757,6 +773,23 @@ def zone_html(
     return (f'<label class="akr-drop"><b>{name}</b><span>JPEG, PNG, WebP or GIF, many at once, of any size</span>'
             f'<input type="file" multiple accept="image/*" aria-label="{name}" onchange="{js}"></label>'
             '<div class="akr-told" role="status"></div>')
+
+_BYE = """(() => {
+  const send = navigator.sendBeacon.bind(navigator);
+  const bye = () => {
+    const box = document.querySelector('.akr-pulse textarea');
+    if (!box || box.value) return;
+    box.value = 'bye';
+    box.dispatchEvent(new Event('input', {bubbles: true}));
+  };
+  window.addEventListener('beforeunload', bye, true);
+  navigator.sendBeacon = (...what) => { bye(); return send(...what); }; // Voila sends nothing after that
+  this.remove();
+})()"""
+
+def bye_html()->str:
+    "What tells the session that its page is being closed."
+    return f'<img class="akr-hidden" src="data:," alt="" onerror="{html.escape(_BYE, quote=True)}">'
 
 def received(
     text:str # What the drop zone wrote
@@ -838,7 +871,7 @@ _STYLE = """<style>
 .akr-page progress { width: 100%; height: 16px; }
 </style>"""
 
-# %% ../nbs/91_teach.ipynb #cb43d65c
+# %% ../nbs/91_teach.ipynb #189b9954
 def _widgets()->Any:
     try: import ipywidgets
     except ImportError: raise InputError("the page needs the package ipywidgets: pip install 'akr[app]'") from None
@@ -862,7 +895,10 @@ class Page:
         left, right = W.VBox([teach, ask]), W.VBox([know, keep])
         cols = W.Box([left, right])
         cols.add_class('akr-cols')
-        self.widget = W.VBox([W.HTML(_STYLE), self.head, self.said, cols])
+        self.pulse = W.Textarea(continuous_update=True)
+        self.pulse.add_class('akr-pulse').add_class('akr-hidden')
+        self.pulse.observe(lambda change: session.leave() if change['new'] == 'bye' else None, 'value')
+        self.widget = W.VBox([W.HTML(_STYLE+bye_html()), self.head, self.said, cols, self.pulse])
         self.widget.add_class('akr-page')
         self.say(said or FIRST)
         self.refresh()
