@@ -118,6 +118,7 @@ def add_compare(
                         '(default: at most once a minute)')
     g.add_argument('--dry-run', action='store_true', help='Say what it would cost, and stop')
     add_place(g)
+    add_keep(g)
     g.add_argument('--quiet', action='store_true', help='No progress bar, no lines')
     add_settings(t, but=('method', 'base', 'step', 'scheme', 'order', 'seed')) # of every run that has them
 
@@ -255,7 +256,8 @@ def do_train(
         if auto: del given['batch']
         cfg = configure(**given) if a.config is None else settings_from(a.config, given)
         if a.dry_run:
-            print(expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir, a.threads))
+            print(expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir, a.threads,
+                           a.keep, a.workers))
             return 0
         if a.config is not None and a.threads is None: how['threads'] = threads_from(a.config)
         run = train(cfg, a.out, auto_batch=auto, **how)
@@ -286,7 +288,7 @@ def do_compare(
     cells = plan(a.preset, a.methods, a.schemes, a.orders, a.seeds, **given_settings(a))
     progress = False if a.quiet else None
     rows, failed = compare(cells, out, a.device, a.jobs, a.threads, a.dry_run, progress, a.download, a.cache_dir,
-                           _engine(a), a.save_every)
+                           _engine(a), a.save_every, a.keep, a.workers)
     if not a.quiet and rows: print_table(rows)
     if not a.quiet and (rows or not a.dry_run):
         print(f"{len(rows)} of {len(cells)} runs are finished; "

@@ -165,12 +165,15 @@ class Where:
     download:bool=False # Fetch a torchvision data set that is missing?
     cache_dir:str|None=None # Where a folder's decoded images are kept
     save_every:int|None=None # Within a phase, save after every so many epochs; None: at most once a minute
+    keep:str='auto' # Images in 'memory', or on 'disk' (see `akr.data.where_to_keep`)
+    workers:int|None=None # Threads that read images from the disk; None: as many as there are cores
 
 def _load(cfg:Config, where:Where, dry_run:bool, say)->Dataset:
     own = cfg.options('data')
-    try: return load_data(cfg.data, cfg.data_dir, cfg.size, where.download, cache_dir=where.cache_dir, **own)
+    how = dict(cache_dir=where.cache_dir, keep=where.keep, workers=where.workers)
+    try: return load_data(cfg.data, cfg.data_dir, cfg.size, where.download, **how, **own)
     except InputError:
-        noise = pretend(cfg.data, cfg.size) if dry_run and 'data' in cfg.chosen else None
+        noise = pretend(cfg.data, cfg.size, **own) if dry_run and 'data' in cfg.chosen else None
         if noise is None: raise
         say(f"note: {cfg.data} is not here; the cost is that of as many images of noise")
         return noise
@@ -211,6 +214,8 @@ def job_of(
     cache = Path(where.cache_dir).resolve() if where.cache_dir and elsewhere else where.cache_dir
     words = [w for p in plugins for w in ('--plugin', p)] + ['--download']*where.download
     if cache: words += ['--cache', str(cache)]
+    if where.keep != 'auto': words += ['--keep', where.keep]
+    if where.workers is not None: words += ['--workers', str(where.workers)]
     if where.save_every is not None: words += ['--save-every', str(where.save_every)]
     settings = save_json(out/f'{cell.name}.json', cell.cfg.to_dict())
     env = dict(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), PYTHONUNBUFFERED='1')
@@ -736,11 +741,13 @@ def compare(
     download:bool=False, # Fetch a torchvision data set that is missing?
     cache_dir=None, # Where a folder's decoded images are kept
     on:Engine|str='local', # Who starts the jobs: the name of an engine, or one with its options
-    save_every:int|None=None # Within a phase, save after every so many epochs; None: at most once a minute
+    save_every:int|None=None, # Within a phase, save after every so many epochs; None: at most once a minute
+    keep:str='auto', # Images in 'memory', or on 'disk' (see `akr.data.where_to_keep`)
+    workers:int|None=None # Threads of each run that read images from the disk; None: as many as there are cores
 )->tuple[list[dict], dict]: # results of the finished cells, failed cells (name -> why)
     "Plan, run and tabulate; what is finished already is not run again."
     say = tqdm.write if progress is not False else lambda text: None
-    folder, where = Path(out), Where(download, cache_dir, save_every)
+    folder, where = Path(out), Where(download, cache_dir, save_every, keep, workers)
     engine = make('engine', on) if isinstance(on, str) else on
     machine = machine_of(engine, device, jobs, threads)
     check_cells(cells, folder, engine)
@@ -763,14 +770,16 @@ def expected(
     device:str='auto', # auto, cpu, cuda or cuda:N
     download:bool=False, # Fetch a torchvision data set that is missing?
     cache_dir=None, # Where a folder's decoded images are kept
-    threads:int|None=None # Of the CPU; None: as many as pay
+    threads:int|None=None, # Of the CPU; None: as many as pay
+    keep:str='auto', # Images in 'memory', or on 'disk'
+    workers:int|None=None # Threads that read images from the disk; None: as many as there are cores
 )->str:
     "What a run would be, and how long it would take. Nothing is trained or written."
     place = str(pick_device(device))
     notes:list[str] = []
     cell = Cell(whole_paths(cfg))
     check_free(out)
-    todo, stream_of = costs([cell], Where(download, cache_dir), True, notes.append)
+    todo, stream_of = costs([cell], Where(download, cache_dir, None, keep, workers), True, notes.append)
     s, work = stream_of[cell.name], sum(todo[cell.name])
     n = 1 if place != 'cpu' else pick_threads(cell.cfg, s) if threads is None else thread_count(threads)
     machine = Machine(1, n, (place,))
