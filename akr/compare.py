@@ -256,9 +256,11 @@ def check_cells(
     "An `InputError` for a run with other settings, a part that others cannot import, a run that is in a queue already."
     for c in cells:
         plugins_of(c.cfg)
-        if (out/c.name/'config.json').exists() and Run(out/c.name).cfg != c.cfg:
+        run = Run(out/c.name) if (out/c.name/'config.json').exists() else None
+        if run and run.cfg != c.cfg:
             raise InputError(f"{str(out/c.name)!r} holds a run with other settings: choose another output folder")
         if engine is None or not (file := out/f'{c.name}.job').exists(): continue
+        if run and phases_done(c, out) == len(run.info['sizes']): continue # its job has done all that it was for
         d = load_json(file)
         if (who := d.get('engine') if isinstance(d, dict) else None) != engine.part_name:
             raise InputError(f"{c.name} was given to {who}, where it may wait or run, by the number "
@@ -709,7 +711,10 @@ def _run_elsewhere(cells, out, todo, machine, where, engine, dry_run, progress)-
     say(f"{len(cells)} run{'s'*(len(cells) > 1)}, {len(cells)-left} of them finished: {sum(rest):.3g} passes of an "
         f"image through the network to do, {machine.jobs or left} jobs at once of {machine.threads} "
         f"thread{'s'*(machine.threads > 1)} each on {machine.places[0]}")
-    if dry_run or not left: return {}
+    if dry_run: return {}
+    for c, more in zip(cells, rest): # of these, nobody will ask how their jobs ended
+        if not more: (out/f'{c.name}.job').unlink(missing_ok=True)
+    if not left: return {}
     engine.open(out.resolve(), machine.threads, say)
     try: return Jobs(cells, out, todo, machine, where, progress, engine).go()
     finally: engine.close()
