@@ -170,8 +170,8 @@ class Where:
 
 def _load(cfg:Config, where:Where, dry_run:bool, say)->Dataset:
     own = cfg.options('data')
-    how = dict(cache_dir=where.cache_dir, keep=where.keep, workers=where.workers)
-    try: return load_data(cfg.data, cfg.data_dir, cfg.size, where.download, **how, **own)
+    w = where
+    try: return load_data(cfg.data, cfg.data_dir, cfg.size, w.download, w.cache_dir, w.keep, w.workers, **own)
     except InputError:
         noise = pretend(cfg.data, cfg.size, **own) if dry_run and 'data' in cfg.chosen else None
         if noise is None: raise
