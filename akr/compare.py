@@ -170,8 +170,9 @@ class Where:
 
 def _load(cfg:Config, where:Where, dry_run:bool, say)->Dataset:
     own = cfg.options('data')
-    w = where
-    try: return load_data(cfg.data, cfg.data_dir, cfg.size, w.download, w.cache_dir, w.keep, w.workers, **own)
+    try:
+        return load_data(cfg.data, cfg.data_dir, cfg.size, where.download, where.cache_dir, where.keep, where.workers,
+                         **own)
     except InputError:
         noise = pretend(cfg.data, cfg.size, **own) if dry_run and 'data' in cfg.chosen else None
         if noise is None: raise

@@ -79,6 +79,9 @@ def _noise(name:str, classes:int, train:int, test:int, size:int)->Dataset: # (3,
     names = [f'class {k}' for k in range(classes)]
     return Dataset(name, x[:classes*train], y[0], x[classes*train:], y[1], names, pad=max(1, size//8))
 
+def _how_many(subset:str|None, most:int)->int: # Classes that are chosen, of so many
+    return most if subset is None else int(subset) if subset.isdecimal() else subset.count(',')+1
+
 def _whole_folder(rest:str)->str: return whole_path(rest) if rest else rest
 
 def _path(name:str, rest:str)->Path: # The folder; it need not exist
@@ -103,9 +106,7 @@ class ImageNet(Source):
         return load_found(path, scan_parts(path, 'train', 'val', only), size, where, 'imagenet')
     def pretend(self, size:int|None=None)->Dataset: # (3,size,size)
         "Noise in the shape of the data set, (n,3,size,size) uint8, drawn when it is read."
-        chosen = self.subset or '1000'
-        classes = int(chosen) if chosen.isdecimal() else chosen.count(',')+1
-        return _noise('imagenet', classes, 1300, 50, 224 if size is None else size)
+        return _noise('imagenet', _how_many(self.subset, 1000), 1300, 50, 224 if size is None else size)
     @classmethod
     def whole(cls, rest:str)->str:
         "The whole path of the folder."
@@ -162,9 +163,7 @@ class TinyImageNet(Source):
         return load_found(path, scan_tiny(path, self.subset), 64 if size is None else size, where, 'tiny-imagenet')
     def pretend(self, size:int|None=None)->Dataset: # (3,size,size)
         "Noise in the shape of the data set, (n,3,size,size) uint8, drawn when it is read."
-        chosen = self.subset or '200'
-        classes = int(chosen) if chosen.isdecimal() else chosen.count(',')+1
-        return _noise('tiny-imagenet', classes, 500, 50, 64 if size is None else size)
+        return _noise('tiny-imagenet', _how_many(self.subset, 200), 500, 50, 64 if size is None else size)
     @classmethod
     def whole(cls, rest:str)->str:
         "The whole path of the folder."
