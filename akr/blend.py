@@ -78,6 +78,7 @@ class Look:
 
 class Blender(nn.Module, Part):
     "How a batch of images (b,c,h,w) is blended: what the learner asks of a blender."
+    look_every:int = 0 # Epochs between two looks at whole images; 0: `look` sees the augmented images of each batch
     def __init__(self,
         d:int=1, # Width of the features
         **options # Values of its options
@@ -214,6 +215,8 @@ class Attended(Mixup):
     "Mixup of images (b,c,h,w) whose weights attention shifts. Without `look` it is mixup."
     warmup:int = option(0, 'Epochs of plain mixup before attention starts, in each phase after the first',
                         low=0, own=False, theme='blending')
+    look_every:int = option(0, 'Epochs between two looks at all images, whole, whose features attention then works with; '
+                            '0: it looks at the augmented images of each batch', low=0, own=False, theme='blending')
     def shift(self,
         y:Tensor, # Labels (b,), int64
         j:Tensor, # Rows of the partners (b,), int64
