@@ -135,8 +135,8 @@ def do_train(
         if auto: del given['batch']
         cfg = configure(**given) if a.config is None else settings_from(a.config, given)
         if a.dry_run:
-            print(expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir, a.threads,
-                           a.keep, a.workers))
+            for line in expected(cfg, a.out or free_folder(cfg), a.device, a.download, a.cache_dir, a.threads,
+                                 a.keep, a.workers): print(line, flush=True)
             return 0
         if a.config is not None and a.threads is None: how['threads'] = threads_from(a.config)
         run = train(cfg, a.out, auto_batch=auto, **how)
