@@ -809,7 +809,8 @@ class Course:
 
 def _call_of(learnt:Learnt|None, cfg:Config, params:dict, prints:list[int], y:np.ndarray)->str: # sha256
     "What is called: all that decides what comes of it, beside what was learnt before."
-    said = learnt is None, sorted(cfg.to_dict().items()), bool(params['flip']), float(params['held']), prints, y.tolist()
+    flip, held = bool(params['flip']), float(params['held'])
+    said = learnt is None, sorted(cfg.to_dict().items()), flip, held, prints, y.tolist()
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 _HALTED = dict(type='object', required=['call', 'logs', 'seconds', 'threads'], properties=dict(
