@@ -9,6 +9,7 @@ __all__ = ['main']
 import sys
 
 from .command import attempt, ends_at_once, first_words, open_streams
+from .help import first_help
 
 # %% ../nbs/95_main.ipynb #842e8429
 def main(
@@ -18,7 +19,8 @@ def main(
     words = [str(w) for w in (sys.argv[1:] if argv is None else argv)]
     with ends_at_once():
         open_streams()
-        if (code := attempt(first_words, words)) is not None: return code
+        for first in (first_words, first_help):
+            if (code := attempt(first, words)) is not None: return code
         from akr.cli import main as run
     return run(words)
 

@@ -6,12 +6,13 @@
 __all__ = ['PARAMETERS', 'SHARPNESS', 'HELD_MOST', 'CHECKSUMS', 'FOLDER_HOLDS', 'EARLIER', 'WAIT', 'NAME', 'CLASSES',
            'KEPT_EPOCHS', 'CLASSIFIER', 'PATIENCE', 'LONG', 'to_images', 'classifier_config', 'at_once', 'Answer',
            'needed', 'Photos', 'other_labels', 'set_apart', 'Sure', 'judge', 'usual_mode', 'Learnt', 'replace_folder',
-           'read_folder', 'read_info', 'write_photos', 'read_photos', 'check_room', 'telling', 'config_of', 'Distinct',
-           'call_threads', 'learn_call', 'without_class', 'sort_anew', 'finite', 'ask_of', 'other_name', 'Scored',
-           'for_servers', 'IncrementalClassifier']
+           'read_folder', 'read_info', 'write_photos', 'read_photos', 'check_room', 'telling', 'Halted', 'Course',
+           'read_halted', 'config_of', 'Distinct', 'call_threads', 'learn_call', 'without_class', 'sort_anew', 'finite',
+           'ask_of', 'other_name', 'Scored', 'for_servers', 'IncrementalClassifier']
 
 # %% ../nbs/82_classifier.ipynb #bbf3434c
 import copy
+import hashlib
 import json
 import os
 import re
@@ -730,10 +731,13 @@ def telling(
     progress:bool|None, # None: a bar if it is seen, after `PATIENCE` seconds; True: at once; False: none
     watch:Callable|list|tuple|None, # Who is told what happens: each is called with a dict after each epoch and call
     history:list[dict], # Of the calls so far
-    epochs:int # Of this call
+    epochs:int, # Of this call
+    done:tuple=((), 0.) # Where this call goes on: what its first epochs told, and the seconds that they took
 )->Iterator[Callable]: # For `Learner.learn`; at the end it is called with None and what else is to be told
     "Show how far a call has come, and tell those who want to know."
-    each, clock, n = watchers(watch), Clock(epochs), len(history)+1
+    each, (logs, before), n = watchers(watch), done, len(history)+1
+    clock = Clock(epochs, len(logs), before)
+    past = [epoch_event(n, n, e+1, epochs, log) for e, log in enumerate(logs)]
     for w in each:
         if isinstance(w, (JsonLines, TensorBoard)):
             raise InputError(f"watch: {type(w).__name__} writes into a run folder, and a classifier has none")
@@ -750,8 +754,75 @@ def telling(
         stack.enter_context(bar)
         for w in each:
             if hasattr(w, 'close'): stack.callback(w.close)
-            if hasattr(w, 'start'): w.start(None, _past(history), print)
+            if hasattr(w, 'start'): w.start(None, [*_past(history), *past], print)
+        bar.update(len(logs))
         yield told
+
+# %% ../nbs/82_classifier.ipynb #71b66201
+@dataclass(frozen=True, eq=False)
+class Halted:
+    "How far a call has come, after one of its epochs."
+    call:str # What was called, see `_call_of`
+    tensors:dict[str, Tensor] # Of `Training.state`, on the CPU
+    logs:list[dict] # What each epoch told
+    seconds:float # Spent so far
+    threads:int # Of the CPU, with which it computed
+    def on(self,
+        device:torch.device
+    )->tuple[dict[str, Tensor], list[dict], float]: # For `Learner.learn`
+        "To go on with, on a device."
+        return {k: v.to(device) for k, v in self.tensors.items()}, self.logs, self.seconds
+
+class Course:
+    "Keeps how far a call has come, for the case that it is stopped."
+    def __init__(self,
+        before:Halted|None=None # A call that was stopped
+    ):
+        self.before, self.call = before, ''
+        self.now:Halted|None = None
+    def begin(self,
+        call:str # What is called
+    )->Halted|None: # None: from its start
+        "Where the call goes on."
+        self.call = call
+        last = self.before if self.before is not None and self.before.call == call else None
+        if last:
+            warnings.warn(f"note: going on after epoch {len(last.logs)}, where the same call was stopped", stacklevel=4)
+        return last
+    def kept(self,
+        learner:Learner, # That is about to learn
+        threads:int, # With which it computes
+        told:Callable # Called after each epoch, when that is kept
+    )->Callable: # For `Learner.learn`
+        "Keeps each epoch."
+        start = time.perf_counter() - (self.before.seconds if self.before and self.before.call == self.call else 0.)
+        def on_epoch(e:int, log:dict)->None:
+            if (p := learner.training) is not None:
+                tensors = {k: v.detach().to('cpu', copy=True) for k, v in p.state().items()}
+                self.now = Halted(self.call, tensors, list(p.logs), time.perf_counter()-start, threads)
+            told(e, log)
+        return on_epoch
+    def how_far(self)->str:
+        "What is kept of a call that is being stopped, as a part of a sentence; empty: nothing."
+        last = self.now or (self.before if self.before and self.before.call == self.call else None)
+        return f"epoch {len(last.logs)} is kept, and the same call goes on from there" if last else ''
+
+def _call_of(learnt:Learnt|None, cfg:Config, params:dict, prints:list[int], y:np.ndarray)->str: # sha256
+    "What is called: all that decides what comes of it, beside what was learnt before."
+    flip, held = bool(params['flip']), float(params['held'])
+    said = learnt is None, sorted(cfg.to_dict().items()), flip, held, prints, y.tolist()
+    return hashlib.sha256(repr(said).encode()).hexdigest()
+
+_HALTED = dict(type='object', required=['call', 'logs', 'seconds', 'threads'], properties=dict(
+    call=dict(type='string', maxLength=64), logs=EPOCHS, seconds=dict(type='number', minimum=0, maximum=1e12),
+    threads=dict(type='integer', minimum=1, maximum=10**6)))
+
+def read_halted(
+    d:Folder # Of a saved classifier, sealed
+)->Halted:
+    "How far a call had come that was stopped before the classifier was saved."
+    size = (d.seal or {}).get('model.safetensors', {}).get('bytes', 0)
+    return Halted(tensors=d.tensors('halted.safetensors', limit=2**26 + 6*size)[0], **d.json('halted.json', _HALTED))
 
 # %% ../nbs/82_classifier.ipynb #e59b2223
 _EXPORTING, _PUBLISHING = Lock(), Lock() # PyTorch exports one model at a time; what was learnt is exchanged in one step
@@ -874,7 +945,8 @@ def learn_call(
     X, # Images, see `to_images`
     y, # Their labels (n,)
     progress:bool|None=None, # See `telling`
-    watch:Callable|list|tuple|None=None # See `telling`
+    watch:Callable|list|tuple|None=None, # See `telling`
+    course:Course|None=None # Where the same call was stopped, and where it is kept how far this one comes
 )->Learnt:
     "Learn images of new classes, or more of known ones; what was learnt before stays as it was."
     if not len(y := _in_order(y, 'labels')): raise InputError("there must be at least one image")
@@ -886,21 +958,24 @@ def learn_call(
     place = {c: k for k, c in enumerate(every.tolist())}
     labels = torch.tensor([place[c] for c in y.tolist()])
     old = _next(learnt, cfg, params) if learnt else None # complains of what may not change
-    x, labels, photos = _divided(learnt.photos if learnt else Photos.none(cfg.size), x, labels, every, params)
+    prints, course = digests(x).tolist(), course or Course()
+    last = course.begin(_call_of(learnt, cfg, params, prints, y))
+    x, labels, photos = _divided(learnt.photos if learnt else Photos.none(cfg.size), x, labels, prints, every, params)
     l = old or _first(cfg, x, params)
     phase = Phase(len(history), x.to(l.device), labels.to(l.device), len(known), len(every))
-    with telling(progress, watch, history, cfg.epochs) as told:
-        n = call_threads(l, phase, params['threads'])
-        with use_threads(n): result = _learn_distinct(l, phase, told)
+    with telling(progress, watch, history, cfg.epochs, (last.logs, last.seconds) if last else ((), 0.)) as told:
+        n = last.threads if last and params['threads'] is None else call_threads(l, phase, params['threads'])
+        saved = last.on(l.device) if last else None
+        with use_threads(n): result = _learn_distinct(l, phase, course.kept(l, n, told), saved)
         call = dict(images=len(y), held=len(y)-len(x), threads=n, new=every[len(known):].tolist(), **result)
         new = Learnt.of(l, every, [*history, call], params, photos, _tally(learnt, len(every)))
         told(None, dict(seen=len(every), exemplars=len(l.memory), held=len(photos.x), seconds=result['seconds'],
                         images_per_second=result['images_per_second']))
     return new
 
-def _divided(photos:Photos, x:Tensor, y:Tensor, every:np.ndarray, params:dict)->tuple[Tensor, Tensor, Photos]:
+def _divided(photos:Photos, x:Tensor, y:Tensor, prints:list[int], every:np.ndarray,
+             params:dict)->tuple[Tensor, Tensor, Photos]:
     "Images and labels for training, and the photos that are held out; a warning for other labels than before."
-    prints = digests(x).tolist()
     if odd := other_labels(photos, prints, y.tolist()):
         shown = '; '.join(f"X[{i}] as {every.tolist()[c]!r}, before as {every.tolist()[b]!r}" for i, c, b in odd[:3])
         warnings.warn(f"note: {len(odd)} of these images came with another label before: {shown}; "
@@ -911,11 +986,11 @@ def _divided(photos:Photos, x:Tensor, y:Tensor, every:np.ndarray, params:dict)->
                          "bring others, or begin anew by fit")
     return (x[~out], y[~out], photos) if out.any() else (x, y, photos)
 
-def _learn_distinct(l:Learner, phase:Phase, told:Callable)->dict:
+def _learn_distinct(l:Learner, phase:Phase, told:Callable, saved:tuple|None)->dict:
     "Learn a phase, so that equal images do not fill the memory."
     rule = l.rule
     l.rule = Distinct(rule)
-    try: return l.learn(phase, told)
+    try: return l.learn(phase, told, saved)
     finally: l.rule = rule
 
 def _tally(learnt:Learnt|None, classes:int)->list[dict]: # For `Learnt.of`, after the next call
@@ -1068,8 +1143,8 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
         watch:Callable|list|tuple|None=None # As for `partial_fit`
     )->'IncrementalClassifier': # Itself
         "Forget everything, and learn these classes as the first."
-        with self._alone():
-            self._publish(learn_call(None, copy.deepcopy(self.get_params()), X, y, progress, watch))
+        with self._alone() as course:
+            self._publish(learn_call(None, copy.deepcopy(self.get_params()), X, y, progress, watch, course))
         return self
 
     def partial_fit(self,
@@ -1080,9 +1155,9 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
         watch:Callable|list|tuple|None=None # Who is told what happens: a callable, or a list of them, as for `train`
     )->'IncrementalClassifier': # Itself
         "Learn new classes, or more of known ones."
-        with self._alone():
+        with self._alone() as course:
             params = copy.deepcopy(self.get_params())
-            self._publish(learn_call(vars(self).get('_learnt'), params, X, y, progress, watch))
+            self._publish(learn_call(vars(self).get('_learnt'), params, X, y, progress, watch, course))
         return self
 
     def rename(self,
@@ -1214,8 +1289,12 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
                     strings=s.labels.dtype.kind == 'U', config=s.learner.cfg.to_dict(), parts=parts_of(s.learner.cfg),
                     history=_kept(s.history), mean=a.mean.flatten().tolist(), std=a.std.flatten().tolist(), pad=a.pad,
                     brightness=a.brightness, exemplars=len(s.learner.memory), tally=s.tally, versions=versions())
+        halted = vars(self).get('_halted')
         def write(d:Folder)->None:
             write_learner(d, s.learner)
+            if halted:
+                d.write_tensors('halted.safetensors', halted.tensors)
+                d.write_json('halted.json', {k: getattr(halted, k) for k in _HALTED['required']})
             d.write_json('classifier.json', info | write_photos(d, s.photos))
         return replace_folder(path, write, previous)
 
@@ -1254,6 +1333,7 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
         read_learner(d, l, len(labels), info['exemplars'])
         photos, tally = read_photos(d, info, l), info.get('tally')
         self._publish(Learnt.of(l, labels, info['history'], learnt, photos, tally))
+        if d.has('halted.json'): self.__dict__['_halted'] = read_halted(d)
         return self, notes
 
     def module(self)->Answer: # On the CPU, in evaluation mode
@@ -1350,20 +1430,25 @@ class IncrementalClassifier(ClassifierMixin, BaseEstimator):
     def _publish(self, new:Learnt, instead:Learnt|None=None)->None:
         "What others see from now on; `instead`: only if that is what they see now."
         with _PUBLISHING:
+            if instead is None: self.__dict__.pop('_halted', None) # a stopped call cannot go on from here
             if instead is None or self.__dict__.get('_learnt') is instead: self.__dict__['_learnt'] = new
 
     @contextmanager
-    def _alone(self)->Iterator[None]:
-        "One call at a time may change what was learnt; if it is stopped, all is as it was."
-        lock = self.__dict__.setdefault('_lock', Lock())
+    def _alone(self)->Iterator[Course]:
+        "One call at a time may change what was learnt; if it is stopped, all is as it was, and its epochs are kept."
+        lock, before = self.__dict__.setdefault('_lock', Lock()), vars(self).get('_learnt')
         if not lock.acquire(blocking=False):
             raise InputError("this classifier is learning already, in another thread: call again when that has ended")
+        course = Course(vars(self).get('_halted'))
         try:
-            with usual_mode(pick_device(self.device)): yield
-        except KeyboardInterrupt:
-            s = vars(self).get('_learnt')
-            kept = f"still knows its {len(s.labels)} classes" if s else 'has still learnt nothing'
-            raise KeyboardInterrupt(f"stopped: nothing of this call was learnt, and the classifier {kept}") from None
+            with usual_mode(pick_device(self.device)): yield course
+        except BaseException as e:
+            if course.now: self.__dict__['_halted'] = course.now
+            if not isinstance(e, KeyboardInterrupt): raise
+            kept = f"still knows its {len(before.labels)} classes" if before else 'has still learnt nothing'
+            far = course.how_far()
+            how = far or 'nothing of this call was learnt'
+            raise KeyboardInterrupt(f"stopped: {how}; the classifier {kept}") from None
         finally: lock.release()
 
     def _module(self, s:Learnt, params:dict)->Answer:

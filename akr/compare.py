@@ -29,7 +29,6 @@ import torch
 from rich import box
 from rich.table import Table
 from rich.text import Text
-from scipy.special import stdtrit
 from tqdm.auto import tqdm
 
 from .core import InputError, at_least, load_json, named, one_of, pick_device, save_json, write_atomic
@@ -458,7 +457,9 @@ def paired(
     "How much better one method is than another, seed by seed."
     d = [a[s]-b[s] for s in a if s in b]
     if not d: return None
-    return mean(d), float(stdtrit(len(d)-1, .975))*stdev(d)/sqrt(len(d)) if len(d) > 1 else None
+    if len(d) == 1: return d[0], None
+    from scipy.special import stdtrit # takes half a second: only where it is needed
+    return mean(d), float(stdtrit(len(d)-1, .975))*stdev(d)/sqrt(len(d))
 
 # %% ../nbs/86_compare.ipynb #f6269459
 _SHOWN = dict(average_incremental_accuracy='average', last_accuracy='last', forgetting='forgetting')
@@ -779,7 +780,7 @@ def expected(
     threads:int|None=None, # Of the CPU; None: as many as pay
     keep:str='auto', # Images in 'memory', or on 'disk'
     workers:int|None=None # Threads that read images from the disk; None: as many as there are cores
-)->str:
+)->Iterator[str]: # Lines; the last one takes a few seconds
     "What a run would be, and how long it would take. Nothing is trained or written."
     place = str(pick_device(device))
     notes:list[str] = []
@@ -787,17 +788,16 @@ def expected(
     check_free(out)
     todo, stream_of = costs([cell], Where(download, cache_dir, None, keep, workers), True, notes.append)
     s, work = stream_of[cell.name], sum(todo[cell.name])
-    n = 1 if place != 'cpu' else pick_threads(cell.cfg, s) if threads is None else thread_count(threads)
-    machine = Machine(1, n, (place,))
-    time_left = duration(work/_speed(cell.cfg, s, machine))
     usual = Config(data=cfg.data, method=cfg.method, recipe=cfg.recipe).to_dict()
     own = [f'{k} {as_text(v)}' for k, v in cfg.to_dict().items() if usual.get(k) != v and k != 'data_dir']
-    ends = [sum(s.sizes[:t+1]) for t in range(len(s))]
-    phases = [f'  phase {t+1}: {_listed(s.class_names[e-n:e])}' for t, (n, e) in enumerate(zip(s.sizes, ends))]
     c, h, w = s.data.shape
-    return '\n'.join([*notes, f'{cfg.name} on {cfg.data}, seed {cfg.seed}, run folder {out}',
-        f'{sum(len(p.x) for p in s):,} training images of {c}x{h}x{w}, {len(s.class_names)} classes, '
-        f'order {cfg.order}:', *phases,
-        f'settings that are not the usual ones: {", ".join(own)}' if own else 'all settings are the usual ones',
-        f'{cfg.epochs} epochs of each phase, {work:.3g} passes of an image through the network: about {time_left} '
-        f"on {place} with {machine.threads} thread{'s'*(machine.threads > 1)}"])
+    yield from notes
+    yield f'{cfg.name} on {cfg.data}, seed {cfg.seed}, run folder {out}'
+    yield (f'{sum(len(p.x) for p in s):,} training images of {c}x{h}x{w}, {len(s.class_names)} classes, '
+           f'order {cfg.order}:')
+    for p in s: yield f'  phase {p.number}: {_listed(s.class_names[p.n_old:p.n])}'
+    yield f'settings that are not the usual ones: {", ".join(own)}' if own else 'all settings are the usual ones'
+    n = 1 if place != 'cpu' else pick_threads(cell.cfg, s) if threads is None else thread_count(threads)
+    time_left = duration(work/_speed(cell.cfg, s, Machine(1, n, (place,))))
+    yield (f'{cfg.epochs} epochs of each phase, {work:.3g} passes of an image through the network: about {time_left} '
+           f"on {place} with {n} thread{'s'*(n > 1)}")

@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from importlib.util import find_spec
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -311,6 +312,15 @@ class Source(Part):
         if rest: raise InputError(f"nothing can stand after the name {self.part_name!r}, not {':'+rest!r}")
 
 # %% ../nbs/10_data.ipynb #818bc50f
+def _sklearn_digits()->np.ndarray: # (1797,65), int: 64 pixels from 0 to 16, and the class
+    "The file that scikit-learn brings, as `sklearn.datasets.load_digits` has it, without seconds of import."
+    where = find_spec('sklearn')
+    file = Path((where and where.submodule_search_locations or ['.'])[0])/'datasets'/'data'/'digits.csv.gz'
+    if file.is_file(): return np.loadtxt(file, int, delimiter=',')
+    from sklearn import datasets # another version, which has it elsewhere
+    d = datasets.load_digits()
+    return np.c_[d.data, d.target].astype(int)
+
 @part('data', 'digits')
 class Digits(Source):
     "scikit-learn's 1,797 handwritten digits (1,8,8); every fifth image of each class is for testing."
@@ -319,9 +329,8 @@ class Digits(Source):
     def load(self, rest:str='', size:int|None=None, where:Where=Where())->Dataset: # (1,8,8), ten classes
         "The digits (n,1,8,8), uint8."
         self.no_rest(rest)
-        from sklearn import datasets # takes a second: only where it is needed
-        d = datasets.load_digits()
-        x, y = np.round(d.images*(255/16)).astype(np.uint8), d.target # (1797,8,8), (1797,)
+        d = _sklearn_digits() # (1797,65)
+        x, y = np.round(d[:, :-1].reshape(-1, 8, 8)*(255/16)).astype(np.uint8), d[:, -1] # (1797,8,8), (1797,)
         rank = np.zeros(len(y), int) # position among the images of the same class
         for c in range(10): rank[y == c] = np.arange((y == c).sum())
         test = rank%5 == 4

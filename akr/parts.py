@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['WORDS', 'KINDS', 'BESIDE', 'ROOMS', 'GROUP', 'Option', 'option', 'bounds_text', 'checked', 'from_text', 'as_text',
-           'Part', 'options_of', 'notebook_of', 'part', 'load_plugin', 'names', 'find', 'make', 'origin', 'plugin_of']
+           'Part', 'options_of', 'notebook_of', 'part', 'load_plugin', 'names', 'find', 'make', 'origin', 'plugin_of',
+           'only_own']
 
 # %% ../nbs/02_parts.ipynb #b96cf2e3
 import hashlib
@@ -14,7 +15,8 @@ import inspect
 import math
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from numbers import Integral, Real
@@ -347,3 +349,13 @@ def plugin_of(
     file = getattr(sys.modules.get(thing.__module__), '__file__', None)
     if not file or '.' in thing.__module__ or Path(file).name == '__init__.py': return thing.__module__
     return str(Path(file).resolve()) # a file that stands alone
+
+# %% ../nbs/02_parts.ipynb #506af073
+@contextmanager
+def only_own()->Iterator[None]:
+    "Within it, there are akr's own parts alone."
+    _load()
+    before = {k: dict(things) for k, things in _REGISTER.items()}
+    for k, things in before.items(): _REGISTER[k] = {n: thing for n, thing in things.items() if _top(thing) == 'akr'}
+    try: yield
+    finally: _REGISTER.update(before)
