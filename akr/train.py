@@ -241,7 +241,7 @@ class Loop:
             except OSError as x: self.how.say(f'note: epoch {e+1} could not be saved ({x.strerror}); going on without')
             self.last = time.perf_counter()
         self.tell(epoch_event(t+1, self.phases, e+1, epochs, log), t + (e+1)/epochs)
-        if stop: raise KeyboardInterrupt
+        if stop or (more and self.stop.asked and self.learner.team.alone): raise KeyboardInterrupt
 
 # %% ../nbs/81_train.ipynb #5dc07c13
 class Follower:
@@ -408,8 +408,8 @@ def train(
         if auto_batch: cfg = cfg.replace(batch=fit_batch(cfg, stream))
         n = team.share(pick_threads(cfg, stream) if threads is None else threads)
         with use_threads(n), _taken(folder) if team.writes else contextlib.nullcontext():
-            made = describe(cfg, stream, Augment.of(cfg, stream), place, team)
-            run = _shared(_new_run(folder, made) if team.writes else None, folder, team)
+            def made(): return _new_run(folder, describe(cfg, stream, Augment.of(cfg, stream), place, team))
+            run = _shared(made() if team.writes else None, folder, team)
             return fit(run, _learner(run, None, place, team), stream, 0, _as_one_of(how, team))
 
 def _shared(run:Run|None, path, team:Team)->Run: # None: another process has it
@@ -556,8 +556,8 @@ def branch(
                      settings=_other_settings(old, k, cfg))
         with use_threads(team.share(_threads_of(old, threads, how.say))), \
              _taken(folder) if team.writes else contextlib.nullcontext():
-            info = describe(cfg, stream, old.augment(), place, team, begun=begun)
-            run = _shared(_begun(old, folder, k, info) if team.writes else None, folder, team)
+            def made(): return _begun(old, folder, k, describe(cfg, stream, old.augment(), place, team, begun=begun))
+            run = _shared(made() if team.writes else None, folder, team)
             how.say(f"begun from phase {k} of {old.path}")
             return fit(run, _learner(run, k-1, place, team), stream, k, how)
 
