@@ -199,16 +199,15 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g:Tensor, *_):
         x, weight, mean, var = ctx.saved_tensors
-        # as if mean and variance were constants: g*scale, and the two sums of this process
-        out, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
-            g, x, weight, mean, var, None, None, False, ctx.eps, [True, True, True])
+        _, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward( # the two sums of this process
+            g, x, weight, mean, var, None, None, False, ctx.eps, [False, True, True])
         sums = ctx.team.total(torch.stack([by_bias, by_weight]))/ctx.n # (2,c)
         inv = (var + ctx.eps).rsqrt()
         scale = inv if weight is None else inv*weight
         slope = scale*inv*sums[1]
-        shape = (1, -1) + (1,)*(x.ndim-2)
-        out = out.addcmul_(x, slope.view(shape).to(x.dtype), value=-1)
-        out = out.sub_((scale*sums[0] - slope*mean).view(shape).to(x.dtype))
+        rest = slope*mean - scale*sums[0]
+        scale, slope, rest = (v.view((1, -1) + (1,)*(x.ndim-2)) for v in (scale, slope, rest))
+        out = torch.addcmul(rest, g.to(rest), scale).addcmul_(x.to(rest), slope, value=-1).to(x.dtype)
         return out, None if weight is None else by_weight, None if weight is None else by_bias, None, None
 
 class _Together(nn.modules.batchnorm._BatchNorm):

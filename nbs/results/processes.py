@@ -21,8 +21,9 @@ TARGET = Path(__file__).with_suffix('.json')
 NETWORKS = {'ResNet-32, 32 pixels': dict(data='cifar100', batch=128, base=10, step=10),
             'ResNet-18, 64 pixels': dict(data='tiny-imagenet', batch=128, base=10, step=10, backbone='resnet18')}
 ARMS = {'one process, two cores': (1, 2), 'two processes, one core each': (2, 1), 'one process, one core': (1, 1)} # processes, threads
-ROUNDS, SECONDS = 4, 6.
-FIGURES = dict(methods=('akr', 'lucir'), seeds=(1, 2), options=dict(depth=8, epochs=10, precision='float32', compile='no'))
+EACH = 'two processes, batch norm each' # for the speed alone: its figures are others
+ROUNDS, SECONDS = 3, 5.
+FIGURES = dict(methods=('akr', 'lucir'), seeds=(1,), options=dict(depth=8, epochs=10, precision='float32', compile='no'))
 
 def start(processes, threads, *words):
     "This script, or `-m akr`, in processes of its own with so many threads each; what it prints."
@@ -32,7 +33,7 @@ def start(processes, threads, *words):
     if p.returncode: raise RuntimeError(p.stderr[-2000:])
     return p.stdout
 
-def steps(network, threads):
+def steps(network, threads, norm='together'):
     "A turn: train for some seconds, and print the images per second as the writer saw it."
     from akr.config import configure
     from akr.learner import Learner
@@ -44,7 +45,7 @@ def steps(network, threads):
     torch.set_num_threads(threads)
     cfg = configure(settings.pop('data'), 'base', compile='no', **settings)
     data = find('data', cfg.data)().pretend()
-    with joined('cpu') as (team, _):
+    with joined('cpu', norm) as (team, _):
         stream = Stream.of(cfg, data)
         l = Learner.of(cfg, stream)
         l.team = team
@@ -68,17 +69,18 @@ def speed(say=print):
     for network in NETWORKS:
         turns = []
         for r in range(ROUNDS):
-            for arm, (processes, threads) in ARMS.items():
+            for arm, (processes, threads) in (ARMS | {EACH: (2, 1)}).items():
                 load = os.getloadavg()[0]
-                got = json.loads(start(processes, threads, __file__, '--steps', network, threads).splitlines()[-1])
+                got = json.loads(start(processes, threads, __file__, '--steps', network, threads, *['each']*(arm == EACH)).splitlines()[-1])
                 turns.append(dict(round=r+1, arm=arm, load_before=round(load, 2), **got))
                 say(network, arm, f"{got['rate']:.1f} images/s", flush=True)
-        rates = {arm: [t['rate'] for t in turns if t['arm'] == arm] for arm in ARMS}
-        one, two, single = rates.values()
-        ratios = [b/a for a, b in zip(one, two)]
+        rates = {arm: [t['rate'] for t in turns if t['arm'] == arm] for arm in (*ARMS, EACH)}
+        one, two, single, each = rates.values()
+        ratios, apart = [b/a for a, b in zip(one, two)], [b/a for a, b in zip(one, each)]
         median = lambda v: sorted(v)[len(v)//2] if len(v) % 2 else sum(sorted(v)[len(v)//2-1:len(v)//2+1])/2
         out[network] = dict(settings=NETWORKS[network], precision=turns[0]['precision'], median={k: round(median(v), 1) for k, v in rates.items()},
-                            ratio=round(median(ratios), 3), ratio_lowest=round(min(ratios), 3), ratio_highest=round(max(ratios), 3), turns=turns)
+                            ratio=round(median(ratios), 3), ratio_lowest=round(min(ratios), 3), ratio_highest=round(max(ratios), 3),
+                            ratio_each=round(median(apart), 3), turns=turns)
     return out
 
 def figures(say=print):
@@ -118,5 +120,5 @@ def main(parts):
         TARGET.write_text(json.dumps(d, indent=1)+'\n')
 
 if __name__ == '__main__':
-    if sys.argv[1:2] == ['--steps']: steps(sys.argv[2], int(sys.argv[3]))
+    if sys.argv[1:2] == ['--steps']: steps(sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
     else: main(sys.argv[1:])
