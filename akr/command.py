@@ -124,6 +124,7 @@ examples:
   akr train --data folder:photos --size 64         your own images: photos/CLASS/*.jpg
   akr train --plugin mine.py --method mine         a method of your own
   akr train --resume runs/digits-akr-s1993         go on after the last saved epoch
+  torchrun --standalone --nproc-per-node 4 -m akr train ...   one run on four GPUs
   akr train --log tensorboard                      watch it by: tensorboard --logdir runs
   akr train --log mlflow:uri=http://HOST:5000      keep it with your other runs"""
 

@@ -253,10 +253,10 @@ def check_divisible(
             if m.training and isinstance(rate, (int, float)) and rate > 0 and ('Drop' in kind or 'Stochastic' in kind):
                 raise InputError(f"the backbone {who} cannot be trained by several processes: its {kind} draws random "
                                  "numbers of its own, other ones in each process")
-            odd = isinstance(m, nn.modules.batchnorm._NormBase) and type(m) not in _SYNCED
-            if norm == 'together' and m.training and odd and not isinstance(m, (_Together, nn.modules.instancenorm._InstanceNorm)):
-                raise InputError(f"the batch norm {kind} of the backbone {who} does not exchange its statistics between "
-                                 f"processes: use {named('batch_norm')} each")
+            if norm == 'together' and m.training and isinstance(m, nn.modules.batchnorm._BatchNorm) \
+                    and type(m) not in _SYNCED and not isinstance(m, _Together):
+                raise InputError(f"the batch norm {kind} of the backbone {who} does not exchange its statistics "
+                                 f"between processes: use {named('batch_norm')} each")
     finally:
         for m, training in modes.items(): m.training = training
 
@@ -305,7 +305,8 @@ def _collected(own:list[Tensor], lengths:list[int], team:Team)->Tensor:
     "Results for batches of these lengths, of which each process has every N-th: all, in order."
     rows = [sum(lengths[r::team.size]) for r in range(team.size)]
     mine = padded(torch.cat(own), max(rows))
-    each = [t[:n].split(lengths[r::team.size]) for r, (t, n) in enumerate(zip(team.gather(mine), rows))]
+    gathered = team.gather(mine)
+    each = [gathered[r][:n].split(lengths[r::team.size]) for r, n in enumerate(rows)]
     return torch.cat([each[k % team.size][k//team.size] for k in range(len(lengths))])
 
 def over(
@@ -323,7 +324,8 @@ def over(
     with ahead(x, mine): own = [f(x[r[0]:r[-1]+1] if isinstance(x, Tensor) else x[r]) for r in mine]
     results = [v if isinstance(v, tuple) else (v,) for v in own]
     # the writer has a batch in any case: it knows what the results look like
-    known = team.share((isinstance(own[0], tuple), [(v.shape[1:], v.dtype) for v in results[0]]) if team.writes else None)
+    known = (isinstance(own[0], tuple), [(v.shape[1:], v.dtype) for v in results[0]]) if team.writes else None
+    known = team.share(known)
     whole = tuple(_collected([v[k] for v in results] or [torch.empty(0, *tail, dtype=dtype, device=x.device)],
                              [*map(len, rows)], team) for k, (tail, dtype) in enumerate(known[1]))
     return whole if known[0] else whole[0]

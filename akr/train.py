@@ -478,8 +478,8 @@ def resume(
         if deterministic: ask_cublas(place)
         done = team.share(repair(run, how.say) if team.writes else None)
         if done < len(run.info['sizes']):
-            stream = team.in_turn(lambda known: run.stream(place, data, **(where | dict(keep=known) if known else where)),
-                                  lambda s: s.data.keep)
+            def load(known): return run.stream(place, data, **where | (dict(keep=known) if known else {}))
+            stream = team.in_turn(load, lambda s: s.data.keep)
             _check_team(team, run.cfg, stream)
             with use_threads(team.share(_threads_of(run, threads, how.say))):
                 return fit(run, _learner(run, done-1 if done else None, place, team), stream, done, how)
@@ -549,8 +549,8 @@ def branch(
         _check_later(old.cfg, cfg)
         if isinstance(data, str): cfg = whole_paths(cfg.replace(data=data))
         folder = team.share(check_free(free_folder(cfg) if out is None else out) if team.writes else None)
-        stream = team.in_turn(lambda known: old.stream(place, data, **(where or {}) | ({'keep': known} if known else {})),
-                              lambda s: s.data.keep)
+        def load(known): return old.stream(place, data, **(where or {}) | (dict(keep=known) if known else {}))
+        stream = team.in_turn(load, lambda s: s.data.keep)
         _check_team(team, cfg, stream)
         begun = dict(run=str(old.path.resolve()), phases=k, digest=old.info['digest'],
                      settings=_other_settings(old, k, cfg))
