@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EPOCHS', 'RESULT', 'METHOD_BYTES', 'phase_dir', 'write_learner', 'save_phase', 'read_result', 'read_learner',
-           'load_phase', 'save_epoch', 'saved_epochs', 'load_epoch']
+           'load_phase', 'save_epoch', 'saved_epochs', 'load_epoch', 'share_learner', 'share_epoch']
 
 # %% ../nbs/77_checkpoint.ipynb #519b8bb8
 from collections.abc import Callable
@@ -56,7 +56,8 @@ _MEAN = dict(type=['number', 'null'], minimum=0, maximum=1)
 EPOCHS = dict(type='array', minItems=1, items=dict(
     type='object', required=['loss', 'attends', 'std', 'new', 'exemplar', 'hist'],
     properties=dict(loss=dict(type='number'), attends=dict(type='boolean'), std=dict(_MEAN, type='number'),
-                    new=_MEAN, exemplar=_MEAN, hist=dict(type='array', minItems=2, maxItems=2, items=_COUNTS))))
+                    new=_MEAN, exemplar=_MEAN, hist=dict(type='array', minItems=2, maxItems=2, items=_COUNTS),
+                    processes=dict(type='integer', minimum=1, maximum=10**6))))
 RESULT = dict(
     type='object', required=['phase', 'exemplars', 'images', 'hits', 'epochs', 'seconds', 'images_per_second'],
     properties=dict(
@@ -174,3 +175,37 @@ def load_epoch(
                 return f.tensors('state.safetensors', None, device, limit)[0], state['epochs'], state['seconds']
         except InputError as e: say(f'{e}: what was saved there is not used')
     return None
+
+# %% ../nbs/77_checkpoint.ipynb #5c6f6691
+def share_learner(
+    learner:Learner # The writer's as it is; those of the others, if there are any, know nothing yet
+)->Learner: # The same, as the writer's is
+    "Bring the learners of all processes to where the writer's is, at the end of a phase."
+    team, l, kept = learner.team, learner, None
+    if team.alone: return l
+    if team.writes:
+        owners = dict(net=l.net.state_dict(), blender=l.blender.state_dict(), method=l.method.state(),
+                      memory=l.memory.state_dict() if len(l.memory) else {})
+        kept = {k: {n: v.detach().cpu() for n, v in tensors.items()} for k, tensors in owners.items()}
+    classes, kept = team.share((l.net.n_classes, kept))
+    if team.writes: return l
+    l.net.head.grow(classes, generator(0)) # whatever rows
+    l.blender.grow(classes)
+    l.net.to(l.device).load_state_dict(kept['net'])
+    l.blender.load_state_dict(kept['blender'])
+    here = {k: {n: v.to(l.device) for n, v in kept[k].items()} for k in ('method', 'memory')}
+    if here['method']: l.method.load_state(here['method'])
+    if here['memory']: l.memory.load_state_dict(here['memory'])
+    l.frozen = l.net.frozen()
+    return l
+
+def share_epoch(
+    learner:Learner, # In each process
+    saved:tuple|None # From `load_epoch`, in the writer
+)->tuple|None: # The same in every process
+    "What was saved within a phase, for all processes."
+    team = learner.team
+    if team.alone: return saved
+    if saved is not None: saved = {k: v.cpu() for k, v in saved[0].items()}, *saved[1:]
+    saved = team.share(saved)
+    return saved and ({k: v.to(learner.device) for k, v in saved[0].items()}, *saved[1:])

@@ -91,7 +91,8 @@ def say(
     text:str, # One sentence
     who:str='akr' # Whose
 )->None:
-    "Print a sentence on the error stream, control characters spelt out."
+    "Print a sentence on the error stream, control characters spelt out; of processes side by side, the first does."
+    if os.environ.get('RANK') and os.environ.get('LOCAL_RANK', '0') != '0': return # of torchrun
     spelt = re.sub('[\x00-\x09\x0b-\x1f\x7f-\x9f]', lambda m: repr(m[0])[1:-1], f'{who}: {text}')
     with contextlib.suppress(OSError, ValueError): print(spelt, file=sys.stderr, flush=True) # unless nobody listens
 
@@ -123,6 +124,7 @@ examples:
   akr train --data folder:photos --size 64         your own images: photos/CLASS/*.jpg
   akr train --plugin mine.py --method mine         a method of your own
   akr train --resume runs/digits-akr-s1993         go on after the last saved epoch
+  torchrun --standalone --nproc-per-node 4 -m akr train ...   one run on four GPUs
   akr train --log tensorboard                      watch it by: tensorboard --logdir runs
   akr train --log mlflow:uri=http://HOST:5000      keep it with your other runs"""
 

@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .core import InputError, generator, pick_precision, wait_for
+from .core import InputError, generator, named, pick_precision, wait_for
 from .lazy import ahead, join, select
+from .team import ALONE, Divided, over, shared
 from .stream import Phase, Stream
 from .augment import Augment, batches
 from .photo_augment import PhotoAugment
 from .resnet import check_backbone
 from .vision import normalise_for
-from .head import Net
+from .head import Net, Out
 from .memory import Memory, class_means, extract, images_at_once, nearest
 from .blend import Blend
 from .metrics import hits
@@ -100,6 +101,7 @@ class Learner:
         self.memory = Memory(cfg.memory, cfg.per_class, cfg.quota)
         self.frozen:Net|None = None # the network as it was at the end of the last phase
         self.training:Training|None = None # the phase that is being learnt
+        self.team = ALONE # the processes that learn together: see akr.team
 
     @classmethod
     def of(cls,
@@ -157,15 +159,22 @@ class Learner:
         if self.frozen is None: raise InputError("this learner has not learnt a phase yet")
         return self.frozen
 
+    def features(self,
+        net:Net, # The network, or the frozen one
+        x:Tensor # Augmented images of a batch (b,c,h,w), float32
+    )->Tensor: # (b,d); of several processes, each computes a part, and gets no gradients
+        "The features (b,d) of a batch, as all processes have it."
+        return net.features(x) if self.team.alone else self.team.whole(net.features(x[self.team.part(len(x))]), len(x))
+
     def change(self,
         x:Tensor # Augmented images (b,c,h,w), float32
     )->tuple[Tensor, Tensor]: # features now (b,d), features in the frozen network (b,d)
         "The features of the same images in the present and in the frozen network, without gradients."
         with torch.no_grad():
             self.net.eval()
-            now = self.net.features(x)
+            now = self.features(self.net, x)
             self.net.train()
-            return now, self._last_net().features(x)
+            return now, self.features(self._last_net(), x)
 
     @torch.no_grad()
     def answers(self,
@@ -174,10 +183,12 @@ class Learner:
     )->tuple[Tensor, Tensor|None]: # logits (m,n); classes by the nearest mean (m,), int64, None without exemplars
         "What both classifiers say of images (m,c,h,w), in one pass: logits (m,n) and classes (m,)."
         net = self._last_net()
-        means = class_means(net.features, self.memory, self.augment)
-        out = [net(self.augment.plain(b)) for b in x.split(batch or images_at_once(x))]
-        nme = None if means is None else torch.cat([nearest(o.features, means).argmin(1) for o in out])
-        return torch.cat([self.method.answer(o) for o in out]), nme
+        means = class_means(net.features, self.memory, self.augment, team=self.team)
+        def of(b): # (b,c,h,w) to (b,n), and (b,)
+            o = net(self.augment.plain(b))
+            return self.method.answer(o), *(() if means is None else (nearest(o.features, means).argmin(1),))
+        logits, *nme = over(self.team, x, batch or images_at_once(x), of)
+        return logits, nme[0] if nme else None
 
     def evaluate(self,
         x:Any, # Test images (m,c,h,w), uint8: a tensor, or `LazyImages`
@@ -230,7 +241,9 @@ class Training:
         self.is_exemplar = torch.arange(len(self.x), device=l.device) >= len(phase.x)
         if (held := l.method.hold_out(l, self)) is not None: self._hold_back(held)
         self._check_batch()
-        if cfg.compile == 'yes': l.net.speed_up()
+        self.x = shared(self.x, l.team)
+        self.divided = None if l.team.alone else Divided(l.net, l.team, l.shape)
+        if cfg.compile == 'yes' and l.team.alone: l.net.speed_up()
         self.steps = math.ceil(len(self.x)/cfg.batch) # of an epoch
         self.opt, self.blend_opt = l.method.optimiser(l), l.blender.optimiser()
         for group in self.opt.param_groups: group.setdefault('initial_lr', group['lr'])
@@ -246,9 +259,19 @@ class Training:
         self.x, self.y, self.is_exemplar = (select(v, ~held) for v in (self.x, self.y, self.is_exemplar))
     def _check_batch(self)->None:
         (_, h, w), shrinks = self.learner.shape, getattr(self.learner.net.backbone, 'shrinks', 1)
-        if min(self.learner.cfg.batch, len(self.x))*math.ceil(h/shrinks)*math.ceil(w/shrinks) < 2:
+        size, team = min(self.learner.cfg.batch, len(self.x)), self.learner.team
+        if size < team.size:
+            raise InputError(f"a batch of {size} images cannot be divided among {team.size} processes: "
+                             f"use {named('batch')} {team.size} or more, or fewer processes")
+        if team.norm == 'each': size //= team.size
+        if size*math.ceil(h/shrinks)*math.ceil(w/shrinks) < 2:
             raise InputError(f"batch norm cannot train on one image of {h}x{w} pixels at a time: "
                              "use a batch of 2 or more, more images, or a larger size")
+    def _out(self, net:Net, x:Tensor)->Out: # (b,c,h,w) -> (b,d) and (b,n)
+        "What a network, the frozen one or that which learns, says of a batch."
+        if self.divided is None: return net(x)
+        f = self.divided(x) if net is self.learner.net else self.learner.features(net, x)
+        return Out(f, net.head(f))
     def step(self,
         i:Tensor, # Rows of the batch (b,), int64
         factor:float, # Of the peak learning rates
@@ -259,9 +282,10 @@ class Training:
         l = self.learner
         x = l.augment(self.x[i], g)
         blend = l.blender(x, self.y[i], self.is_exemplar[i], g, Look(self, x, i) if attends else None)
-        with torch.no_grad(): prev = l.frozen(blend.x) if l.frozen is not None and self.looks_back else None
-        loss = l.method.loss(l, self, l.net(blend.x), blend, prev)
+        with torch.no_grad(): prev = self._out(l.frozen, blend.x) if l.frozen is not None and self.looks_back else None
+        loss = l.method.loss(l, self, self._out(l.net, blend.x), blend, prev)
         (loss + l.blender.penalty(blend)).backward()
+        if self.divided is not None: self.divided.average(l.net.head, l.blender)
         l.method.before_step(l, self)
         for group in self.opt.param_groups: group['lr'] = group['initial_lr']*factor
         _move(self.opt)
@@ -293,14 +317,16 @@ class Training:
             k = int((~losses.isfinite()).float().argmax()) # the first of them
             raise LossError(f"the loss is {losses[k].item()} in phase {t+1}, epoch {epoch+1}, "
                             f"step {k+1} of {len(order)}: try a learning rate below {cfg.lr}")
-        return dict(loss=mean, attends=attends, **watch.result())
+        by = {} if l.team.alone else dict(processes=l.team.size)
+        return dict(loss=mean, attends=attends, **watch.result(), **by)
     def _look_at_all(self, epoch:int)->None:
         l = self.learner
         if self.kept is not None and epoch % l.blender.look_every: return
         l.net.eval()
-        now = extract(l.net.features, self.x, l.augment)
+        now = extract(l.net.features, self.x, l.augment, team=l.team)
         l.net.train()
-        self.kept = now, self.kept[1] if self.kept else extract(l._last_net().features, self.x, l.augment)
+        then = self.kept[1] if self.kept else extract(l._last_net().features, self.x, l.augment, team=l.team)
+        self.kept = now, then
     def run_epochs(self,
         on_epoch:Callable|None=None # Called after each epoch with its number, from 0, and what `run_epoch` gave
     )->None:
@@ -311,15 +337,20 @@ class Training:
     def finish(self)->None:
         "Correct the head, choose exemplars of the new classes, and freeze the network for the next phase."
         l, p, m = self.learner, self.phase, self.learner.memory
+        l.team.align([*l.net.state_dict().values(), *l.blender.state_dict().values()])
         l.net.eval()
         l.method.end_phase(l, self)
         l.frozen = l.net.frozen() # folded, thus quicker: it chooses the exemplars as well
         if m.total or m.per_class:
             x, y = self._candidates()
-            choose = lambda f, labels, k: l.rule.choose(l, x, labels, f, k)
-            m.update(x, y, extract(l.frozen.features, x, l.augment), p.n, choose)
+            m.update(x, y, extract(l.frozen.features, x, l.augment, team=l.team), p.n, lambda *a: self._choose(x, *a))
             l.rule.refine(l, self)
         l.training = None
+    def _choose(self, x, features:Tensor, y:Tensor, k:int)->dict[int, Tensor]: # class -> rows of `x`
+        "The exemplars that the rule chooses, those of the writer in every process."
+        l = self.learner
+        chosen = l.rule.choose(l, x, y, features, k)
+        return chosen if l.team.alone else l.team.share({c: rows.cpu() for c, rows in chosen.items()})
     def _candidates(self)->tuple[Any, Tensor]: # images (b,c,h,w), labels (b,)
         "Who may become an exemplar: the new images; of a known class with new images, its exemplars too."
         p, m, d = self.phase, self.learner.memory, self.learner.device
@@ -367,7 +398,9 @@ class Training:
         def of(owner): return {k[len(owner)+1:]: v for k, v in tensors.items() if k.startswith(owner+'.')}
         l.net.load_state_dict(of('net')); l.blender.load_state_dict(of('blender'))
         if kept := of('method'): l.method.load_state(kept)
-        if 'kept' in tensors: self.kept = tensors['kept'], extract(l._last_net().features, self.x, l.augment)
+        if 'kept' in tensors:
+            then = extract(l._last_net().features, self.x, l.augment, team=l.team)
+            self.kept = tensors['kept'], then
         for name, filed in _FILED.items():
             if (opt := getattr(self, name)) is None: continue
             state:dict[int, dict] = {}

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .core import InputError, at_least, one_of
 from .parts import Part, part
+from .team import ALONE, Team, over
 from .augment import Augment
 
 # %% ../nbs/35_memory.ipynb #054aea68
@@ -33,11 +34,12 @@ def extract(
     x:Any, # Images (n,c,h,w), uint8: a tensor, or `LazyImages`
     augment:Augment, # Normalises, on the device of `x`
     mirror:bool=False, # Of the images mirrored over the width?
-    batch:int|None=None # Images per batch; None: see `images_at_once`
+    batch:int|None=None, # Images per batch; None: see `images_at_once`
+    team:Team=ALONE # The processes that share the batches: all of them call this, and each has the whole
 )->Tensor: # (n,...), what `f` gives
     "`f` of every image: (n,c,h,w) uint8 to (n,...), in batches, without gradients."
     n = images_at_once(x) if batch is None else at_least(batch, 1, 'the images of a batch')
-    return torch.cat([f(augment.plain(b, mirror)) for b in x.split(n)])
+    return over(team, x, n, lambda b: f(augment.plain(b, mirror)))
 
 # %% ../nbs/35_memory.ipynb #fc691258
 def herd(
@@ -213,12 +215,13 @@ def class_means(
     f, # Images (b,c,h,w), float32, normalised -> features (b,d), e.g. `net.features` in evaluation mode
     memory:Memory, # Its exemplars are averaged
     augment:Augment, # Normalises; where it mirrors (`augment.flip`), the mirrored exemplars count as well
-    batch:int|None=None # Images per batch; None: see `images_at_once`
+    batch:int|None=None, # Images per batch; None: see `images_at_once`
+    team:Team=ALONE # As for `extract`
 )->Tensor|None: # (n,d), unit rows; None without exemplars
     "The mean feature of each class over its exemplars (iCaRL, algorithm 1): (n,d), unit rows, or None without any."
     if not len(memory): return None
     x, views = memory.x, (False, True) if augment.flip else (False,)
-    feats = torch.stack([F.normalize(extract(f, x, augment, v, batch)) for v in views]).mean(0) # (m,d)
+    feats = torch.stack([F.normalize(extract(f, x, augment, v, batch, team)) for v in views]).mean(0) # (m,d)
     sums = [s.sum(0) for s in feats.split([len(s) for s in memory.sets])]
     return F.normalize(torch.stack(sums)) # the length goes, so a sum does for a mean
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +31,7 @@ from .learner import Learner
 from .store import Folder, check_json
 from .checkpoint import load_phase, phase_dir, read_result
 from .cost import pick_compile
+from .team import ALONE, NORMS, Team
 
 # %% ../nbs/80_run.ipynb #63c3c218
 def _digest(d:dict)->str: # Of all but the digest itself; tuples and lists are one in JSON
@@ -47,6 +49,7 @@ def describe(
     stream:Stream,
     augment:Augment,
     device:torch.device, # What the run is made of
+    team:Team=ALONE, # The processes that train it
     **more # Further content: `begun`, if its first phases are those of another run
 )->dict:
     "The content of config.json, with a digest that shows later changes."
@@ -59,7 +62,8 @@ def describe(
             device=str(device), gpu=torch.cuda.get_device_name(device) if device.type == 'cuda' else None,
             threads=torch.get_num_threads(),
             precision=str(pick_precision(cfg.precision, device)).removeprefix('torch.'),
-            compile=pick_compile(cfg, stream, device), keep=data.keep),
+            compile=pick_compile(cfg, stream, device) if team.alone else 'no', keep=data.keep,
+            **({} if team.alone else dict(processes=team.size, batch_norm=team.norm))),
         data=dict(name=data.name, fingerprint=data.fingerprint(), shape=list(data.shape), pad=data.pad, flip=data.flip,
                   brightness=augment.brightness),
         mean=mean.flatten().tolist(), std=std.flatten().tolist(),
@@ -110,7 +114,7 @@ INFO = _object(
     parts=dict(type='object', additionalProperties=_object('name module', name=_TEXT, module=_TEXT)),
     machine=_object('threads', device=_TEXT, gpu=dict(type=['string', 'null']), threads=_whole(1, 10**6),
                     precision=dict(enum=['float32', 'bfloat16']), compile=dict(enum=['yes', 'no']),
-                    keep=dict(enum=['memory', 'disk'])),
+                    keep=dict(enum=['memory', 'disk']), processes=_whole(2, 10**6), batch_norm=dict(enum=[*NORMS])),
     data=_object('name fingerprint shape pad flip brightness', name=_TEXT, fingerprint=_TEXT,
                  shape=_list(_whole(1, 4096), 3, 3), pad=_whole(0, 4096), flip=dict(type='boolean'),
                  brightness=dict(type='number', minimum=0, maximum=1)),
@@ -167,17 +171,11 @@ def check_parts(
 class Run:
     "A run on disk: config.json, metrics.json and a folder for each finished phase."
     def __init__(self,
-        path # The run folder
+        path, # The run folder
+        info:dict|None=None # The content of its config.json, if another process has read it; None: it is read
     ):
         self.path, file = Path(path), Path(path)/'config.json'
-        if not self.path.is_dir():
-            raise InputError(f"there is no folder {str(path)!r}" + (', it is a file' if self.path.is_file() else ''))
-        with Folder(self.path) as d:
-            if d.kind('config.json') is None:
-                saved = "it is a saved classifier, for IncrementalClassifier.load in Python"
-                what = saved if d.kind('classifier.json') else "it holds no config.json"
-                raise InputError(f"{str(path)!r} is not a run of akr: {what}")
-            self.info = d.json('config.json')
+        self.info = self._read() if info is None else info
         if not isinstance(self.info, dict) or 'config' not in self.info:
             raise InputError(f"{str(path)!r} is not a run of akr: its config.json holds no 'config'")
         if self.info.get('digest') != _digest(self.info):
@@ -187,6 +185,16 @@ class Run:
         try: self.cfg = Config.from_dict(self.info['config'])
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as e:
             raise InputError(f"{str(file)!r} is not the configuration of a run: {e}") from None
+    def _read(self)->Any:
+        path = self.path
+        if not path.is_dir():
+            raise InputError(f"there is no folder {str(path)!r}" + (', it is a file' if path.is_file() else ''))
+        with Folder(path) as d:
+            if d.kind('config.json') is None:
+                saved = "it is a saved classifier, for IncrementalClassifier.load in Python"
+                what = saved if d.kind('classifier.json') else "it holds no config.json"
+                raise InputError(f"{str(path)!r} is not a run of akr: {what}")
+            return d.json('config.json')
     @property
     def name(self)->str:
         "What the run is: the name of its settings, and what is another in phases that were taken over."
@@ -265,10 +273,12 @@ class Run:
 def _phase_metrics(t:int, r:dict, sizes:list)->dict:
     "What metrics.json says of phase `t` (from 0) with result `r`."
     of = lambda f: {k: None if h is None else f(h, r['images']) for k, h in r['hits'].items()}
-    last = r['epochs'][-1]
+    last, made = r['epochs'][-1], list(dict.fromkeys(e.get('processes', 1) for e in r['epochs']))
+    several = {} if made == [1] else dict(processes=made)
     return dict(phase=t+1, seen=sum(sizes[:t+1]), new=sizes[t], top1=of(top1), per_class=of(per_class),
                 exemplars=r['exemplars'], seconds=r['seconds'], images_per_second=r['images_per_second'],
-                loss=last['loss'], weights={k: last[k] for k in ('attends', 'std', 'new', 'exemplar', 'hist')})
+                loss=last['loss'], weights={k: last[k] for k in ('attends', 'std', 'new', 'exemplar', 'hist')},
+                **several)
 
 def run_metrics(
     run:Run, # Whose settings and classes

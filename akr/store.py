@@ -19,6 +19,7 @@ import shutil
 import signal
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -385,11 +386,14 @@ _HUP = getattr(signal, 'SIGHUP', None) # Windows has none
 class Stop:
     "In `with Stop(say) as stop:` the first Ctrl-C, SIGTERM or SIGHUP sets `stop.asked`, then Ctrl-C stops at once."
     def __init__(self,
-        say=print # Told once what will happen
+        say=print, # Told once what will happen
+        twice:bool=False # Does every signal come twice? torchrun passes on what the terminal has sent already
     ):
-        self.say, self.asked, self._before = say, False, {}
+        self.say, self.twice, self.asked, self._before, self._since = say, twice, False, {}, 0.
     def _on(self, number, frame)->None:
         if self.asked and number == _HUP: return # the shell sends one, and the system another
+        if self.asked and self.twice and time.monotonic()-self._since < 2: return
+        self._since = time.monotonic()
         if self.asked: raise KeyboardInterrupt
         self.asked = True
         self.say('stopping after this epoch; Ctrl-C once more stops at once')

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAVE_SECONDS', 'LATER', 'free_folder', 'phase_line', 'check_memory', 'show_progress', 'Patient', 'whole_paths',
-           'past_events', 'Manner', 'sweep', 'Loop', 'fit', 'fit_batch', 'train', 'repair', 'resume', 'branch']
+           'past_events', 'Manner', 'sweep', 'Loop', 'Follower', 'fit', 'fit_batch', 'train', 'repair', 'resume',
+           'branch']
 
 # %% ../nbs/81_train.ipynb #29ff821c
 import contextlib
@@ -12,26 +13,30 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm.auto import tqdm
 
-from .core import InputError, ask_cublas, at_least, generator, named, pick_device, repeatable
+from .core import InputError, ask_cublas, at_least, generator, named, repeatable
 from .data import Dataset, load_data, whole_path
 from .images import ImageError
 from .parts import find
+from .team import Team, check_divisible
 from .stream import Stream
 from .augment import Augment
+from .vision import reading_back
 from .memory import quota
 from .config import Config
 from .learner import Learner, LossError
 from .store import MANIFEST, Folder, Stop, damage, set_aside
 from .log import Clock, JsonLines, epoch_event, phase_event, watchers, watching
-from .checkpoint import load_epoch, phase_dir, save_epoch, save_phase, saved_epochs
+from .checkpoint import (load_epoch, phase_dir, save_epoch, save_phase, saved_epochs, share_epoch,
+                            share_learner)
 from .cost import cores, images_to_do, pick_threads, thread_count, use_threads
+from .together import check_alike, joined
 from .run import Run, check_free, describe, locked, run_metrics
 
 # %% ../nbs/81_train.ipynb #cd5291c5
@@ -148,6 +153,11 @@ def sweep(
         for name in d.names():
             if name in gone or name.startswith(('.phase_', '.metrics.json.', '.log.jsonl.')): d.remove(name)
 
+def _check_finite(l:Learner, t:int)->None:
+    if not all(v.isfinite().all() for v in l.net.state_dict().values()):
+        raise LossError(f"after phase {t+1} the network holds numbers that are NaN or infinite: "
+                        f"try a learning rate below {l.cfg.lr}")
+
 class Loop:
     "The phases of a run from one on: learn, test, save, tell."
     def __init__(self,
@@ -163,6 +173,7 @@ class Loop:
         head = 4*sum(stream.sizes)*getattr(learner.net.head, 'd', 0)
         self.saved = load_epoch(run.path, first, learner.device, how.say, 2**26 + 6*(state+head))
         if self.saved and len(self.saved[1]) >= run.cfg.epochs: self.saved = None # of a longer run
+        self.saved = share_epoch(learner, self.saved)
         _, self.logs, seconds = self.saved or (None, [], 0.)
         spent = sum(sum(r['seconds'].values()) for r in run.results())
         self.clock = Clock(sum(self.todo), self.images(first + len(self.logs)/run.cfg.epochs), seconds + spent)
@@ -183,7 +194,8 @@ class Loop:
                    file=Patient(sys.stderr),
                    bar_format='{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}')
         each, past = [JsonLines(), *watchers(self.how.watch)], past_events(self.run, self.logs)
-        with repeatable(self.how.deterministic), Stop(self.how.say) as self.stop, tqdm(**bar) as self.bar:
+        twice = not self.learner.team.alone
+        with repeatable(self.how.deterministic), Stop(self.how.say, twice) as self.stop, tqdm(**bar) as self.bar:
             with watching(each, self.run.path, past, self.how.say) as self.send:
                 for t in range(self.first, self.phases): self.phase(t)
     def phase(self,
@@ -200,9 +212,7 @@ class Loop:
             if not saved: raise
             left = saved_epochs(self.run.path, t)[0]
             raise InputError(f"{wrong}: remove {str(left)!r}, and resume") from None
-        if not all(v.isfinite().all() for v in l.net.state_dict().values()):
-            raise LossError(f"after phase {t+1} the network holds numbers that are NaN or infinite: "
-                            f"try a learning rate below {self.run.cfg.lr}")
+        _check_finite(l, t)
         t0 = time.perf_counter()
         hits = l.evaluate(*self.stream.test(t))
         result['seconds']['eval'] = time.perf_counter()-t0
@@ -212,7 +222,7 @@ class Loop:
         p = self.run.write_metrics()['phases'][-1]
         self.how.say(phase_line(p, self.phases))
         self.tell(phase_event(p, self.phases), t+1)
-        if self.stop.asked and t+1 < self.phases: raise KeyboardInterrupt
+        if t+1 < self.phases and l.team.any(self.stop.asked): raise KeyboardInterrupt
     def epoch(self,
         e:int, # From 0
         log:dict # What `Training.run_epoch` gave
@@ -225,12 +235,38 @@ class Loop:
         self.bar.set_description(text, refresh=False)
         self.bar.update(len(p.x))
         now = time.perf_counter()
-        if more and (self.stop.asked or self.how.is_time(e, now-self.last)):
+        stop = more and self.learner.team.any(self.stop.asked)
+        if more and (stop or self.how.is_time(e, now-self.last)):
             try: save_epoch(self.run.path, p, self.before + now-self.began)
             except OSError as x: self.how.say(f'note: epoch {e+1} could not be saved ({x.strerror}); going on without')
             self.last = time.perf_counter()
         self.tell(epoch_event(t+1, self.phases, e+1, epochs, log), t + (e+1)/epochs)
-        if more and self.stop.asked: raise KeyboardInterrupt
+        if stop or (more and self.stop.asked and self.learner.team.alone): raise KeyboardInterrupt
+
+# %% ../nbs/81_train.ipynb #5dc07c13
+class Follower:
+    "What a process does that is not the writer: it learns and tests the same phases, writes nothing, and tells nobody."
+    def __init__(self,
+        run:Run, # Of which only the settings are looked at
+        learner:Learner, # At the end of phase `first-1`
+        stream:Stream, # On the learner's device
+        first:int, # Phase to start with, from 0
+        how:Manner
+    ):
+        self.run, self.learner, self.stream, self.first, self.how = run, learner, stream, first, how
+        self.saved = share_epoch(learner, None)
+    def go(self)->None:
+        "All phases, in step with the writer."
+        l, phases = self.learner, len(self.stream)
+        with repeatable(self.how.deterministic), Stop(self.how.say, twice=True) as self.stop:
+            for t in range(self.first, phases):
+                l.learn(self.stream[t], self.epoch, self.saved if t == self.first else None)
+                _check_finite(l, t)
+                l.evaluate(*self.stream.test(t))
+                if t+1 < phases and l.team.any(self.stop.asked): raise KeyboardInterrupt
+    def epoch(self, e:int, log:dict)->None:
+        "After each epoch: does anybody want to stop?"
+        if e+1 < self.run.cfg.epochs and self.learner.team.any(self.stop.asked): raise KeyboardInterrupt
 
 # %% ../nbs/81_train.ipynb #9257016e
 def fit(
@@ -241,14 +277,16 @@ def fit(
     how:Manner
 )->Run:
     "Learn, test and save the phases from `first` to the last. Whatever stops it says how to go on."
-    sweep(run, first)
+    team = learner.team
+    if team.writes: sweep(run, first)
     how.say(repr(stream))
     for note in run.notes: how.say(note)
-    n = torch.get_num_threads()
+    n, by = torch.get_num_threads(), '' if team.alone else f', {team.size} processes'
     on = f"{learner.device} with {n} thread{'s'*(n > 1)}" if learner.device.type == 'cpu' else learner.device
-    how.say(f"{run.name} on {on}, run folder {run.path}")
+    how.say(f"{run.name} on {on}{by}, run folder {run.path}")
     kept = f"what was saved is kept, go on with akr train --resume {run.path}"
-    try: Loop(run, learner, stream, first, how).go()
+    team.on_loss(kept)
+    try: (Loop if team.writes else Follower)(run, learner, stream, first, how).go()
     except torch.cuda.OutOfMemoryError:
         half = max(1, run.cfg.batch//2)
         raise torch.cuda.OutOfMemoryError(f"the GPU's memory does not hold batches of {run.cfg.batch} images: "
@@ -314,6 +352,25 @@ def _taken(folder:Path)->Iterator[None]:
         raise InputError(f"the output folder {str(folder)!r} cannot be written: {e.strerror}") from None
     with locked(folder): yield
 
+def _check_team(team:Team, cfg:Config, stream:Stream, auto_batch:bool=False)->None:
+    "An `InputError` for a run that several processes cannot share."
+    if team.alone: return
+    if auto_batch:
+        raise InputError(f"{named('batch')} auto is for one process: give the number of images that the "
+                         f"{team.size} processes share")
+    if cfg.batch < team.size:
+        raise InputError(f"{named('batch')} {cfg.batch} cannot be divided among {team.size} processes: "
+                         f"use {named('batch')} {team.size} or more, or fewer processes")
+    with reading_back(): check_divisible(cfg.make('backbone', stream.data.shape[0]), team.norm)
+
+def _same_everywhere(team:Team, cfg:Config, fingerprint:str, **how:Any)->None:
+    "An `InputError` if the processes would not train the same run; where the images lie may be another place."
+    settings = {f'setting_{k}': v for k, v in (cfg.to_dict() | how).items() if k not in ('data', 'data_dir')}
+    if not team.alone: check_alike(team, **settings, fingerprint_of_the_images=fingerprint)
+
+def _as_one_of(how:Manner, team:Team)->Manner: # The writer alone talks
+    return how if team.writes else replace(how, progress=False, watch=None)
+
 def train(
     cfg:Config, # See `configure`
     out=None, # The run folder; None: one under runs/
@@ -328,25 +385,43 @@ def train(
     deterministic:bool=False, # Repeatable algorithms alone, on a GPU too (see above)
     auto_batch:bool=False, # Halve `cfg.batch` until it fits the GPU's memory?
     threads:int|None=None, # Of the CPU; None: as many as pay, measured with a few steps of this run
-    watch:Callable|list|tuple|None=None # A callable, or a list of them, that is told what happens (see below)
+    watch:Callable|list|tuple|None=None, # A callable, or a list of them, that is told what happens (see below)
+    batch_norm:str|None=None # With several processes: of all 'together', or 'each' its own; None: together
 )->Run: # Finished
     "Train from the first phase to the last, saving each."
-    how, place = Manner(progress, save_every, deterministic, watch), pick_device(device)
+    how = Manner(progress, save_every, deterministic, watch)
     if threads is not None: thread_count(threads)
-    if deterministic: ask_cublas(place)
-    if data is not None: cfg = cfg.replace(data=data.name if isinstance(data, Dataset) else str(data))
-    cfg = whole_paths(cfg)
-    if out is not None and not str(out): raise InputError("the output folder must have a name, not ''")
-    folder = check_free(free_folder(cfg) if out is None else out)
-    own = cfg.options('data')
-    ds = load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cache_dir, keep, workers,
-                   **own)
-    stream = Stream.of(cfg, ds.to(place))
-    check_memory(cfg, stream.sizes)
-    if auto_batch: cfg = cfg.replace(batch=fit_batch(cfg, stream))
-    with use_threads(pick_threads(cfg, stream) if threads is None else threads), _taken(folder):
-        run = _new_run(folder, describe(cfg, stream, Augment.of(cfg, stream), place))
-        return fit(run, run.learner(None, place), stream, 0, how)
+    with joined(device, batch_norm) as (team, place):
+        if deterministic: ask_cublas(place)
+        if data is not None: cfg = cfg.replace(data=data.name if isinstance(data, Dataset) else str(data))
+        cfg = whole_paths(cfg)
+        if out is not None and not str(out): raise InputError("the output folder must have a name, not ''")
+        folder = team.share(check_free(free_folder(cfg) if out is None else out) if team.writes else None)
+        def load(known):
+            return load_data(cfg.data if data is None else data, cfg.data_dir, cfg.size, download, cache_dir,
+                             known or keep, workers, **cfg.options('data'))
+        ds = team.in_turn(load, lambda d: d.keep)
+        stream = Stream.of(cfg, ds.to(place))
+        check_memory(cfg, stream.sizes)
+        _check_team(team, cfg, stream, auto_batch)
+        _same_everywhere(team, cfg, '' if team.alone else ds.fingerprint(), batch_norm=team.norm)
+        if auto_batch: cfg = cfg.replace(batch=fit_batch(cfg, stream))
+        n = team.share(pick_threads(cfg, stream) if threads is None else threads)
+        with use_threads(n), _taken(folder) if team.writes else contextlib.nullcontext():
+            def made(): return _new_run(folder, describe(cfg, stream, Augment.of(cfg, stream), place, team))
+            run = _shared(made() if team.writes else None, folder, team)
+            return fit(run, _learner(run, None, place, team), stream, 0, _as_one_of(how, team))
+
+def _shared(run:Run|None, path, team:Team)->Run: # None: another process has it
+    "The run that the writer has read or made, in every process."
+    info = team.share(None if run is None else run.info)
+    return Run(path, info) if run is None else run
+
+def _learner(run:Run, t:int|None, place:torch.device, team:Team)->Learner: # Phase, from 0; None: a fresh one
+    "The learner of a run at the end of a phase, in every process."
+    learner = run.learner(t if team.writes else None, place)
+    learner.team = team
+    return learner if t is None else share_learner(learner)
 
 # %% ../nbs/81_train.ipynb #d49b0cf9
 def repair(
@@ -393,21 +468,33 @@ def resume(
     deterministic:bool=False, # As for `train`
     watch:Callable|list|tuple|None=None, # As for `train`
     threads:int|None=None, # Of the CPU; None: as many as the run was started with
+    batch_norm:str|None=None, # As for `train`; None: as the run was started
     **where # `data_dir`, `download`, `cache_dir`, `keep`, `workers` of `load_data`
 )->Run: # Finished
     "Go on after the last saved epoch or phase, as if the run had never stopped."
-    run, place, how = Run(path), pick_device(device), Manner(progress, save_every, deterministic, watch)
-    if deterministic: ask_cublas(place)
-    with locked(run.path):
-        done = repair(run, how.say)
+    how = Manner(progress, save_every, deterministic, watch)
+    with joined(device, batch_norm) as (team, place), _held(path, team, batch_norm) as run:
+        how = _as_one_of(how, team)
+        if deterministic: ask_cublas(place)
+        done = team.share(repair(run, how.say) if team.writes else None)
         if done < len(run.info['sizes']):
-            stream = run.stream(place, data, **where)
-            with use_threads(_threads_of(run, threads, how.say)):
-                return fit(run, run.learner(done-1 if done else None, place), stream, done, how)
+            def load(known): return run.stream(place, data, **where | (dict(keep=known) if known else {}))
+            stream = team.in_turn(load, lambda s: s.data.keep)
+            _check_team(team, run.cfg, stream)
+            with use_threads(team.share(_threads_of(run, threads, how.say))):
+                return fit(run, _learner(run, done-1 if done else None, place, team), stream, done, how)
+        if not team.writes: return run
         sweep(run, done)
         run.write_metrics()
         how.say(f"{run.path} is finished: there is nothing left to learn")
         with watching([JsonLines(), *watchers(how.watch)], run.path, past_events(run), how.say): return run
+
+@contextlib.contextmanager
+def _held(path, team:Team, norm:str|None)->Iterator[Run]: # norm: what was asked for, if anything
+    "A run that exists, in every process; the writer holds its lock."
+    run = _shared(Run(path) if team.writes else None, path, team)
+    team.norm = norm or run.info['machine'].get('batch_norm', team.norm)
+    with locked(run.path) if team.writes else contextlib.nullcontext(): yield run
 
 # %% ../nbs/81_train.ipynb #5b738ae0
 LATER = ('epochs', 'batch', 'lr', 'schedule', 'momentum', 'weight_decay', 'precision', 'compile', 'warmup',
@@ -446,36 +533,53 @@ def branch(
     deterministic:bool=False, # As for `train`
     watch:Callable|list|tuple|None=None, # As for `train`
     threads:int|None=None, # Of the CPU; None: as many as the other run was started with
+    batch_norm:str|None=None, # As for `train`; None: as the other run was started
     where:dict|None=None, # `data_dir`, `download`, `cache_dir`, `keep`, `workers` of `load_data`
     **given:Any # Settings of the phases that follow
 )->Run: # Finished
     "Begin a new run with the first phases of another one, and learn the others with other settings."
-    old, place, how = Run(path), pick_device(device), Manner(progress, save_every, deterministic, watch)
-    if deterministic: ask_cublas(place)
+    how = Manner(progress, save_every, deterministic, watch)
+    with joined(device, batch_norm) as (team, place):
+        old = _shared(Run(path) if team.writes else None, path, team)
+        team.norm = batch_norm or old.info['machine'].get('batch_norm', team.norm)
+        how = _as_one_of(how, team)
+        if deterministic: ask_cublas(place)
+        k = team.share(_phases_taken(old, phase) if team.writes else None)
+        cfg = old.cfg.replace(**given)
+        _check_later(old.cfg, cfg)
+        if isinstance(data, str): cfg = whole_paths(cfg.replace(data=data))
+        folder = team.share(check_free(free_folder(cfg) if out is None else out) if team.writes else None)
+        def load(known): return old.stream(place, data, **(where or {}) | (dict(keep=known) if known else {}))
+        stream = team.in_turn(load, lambda s: s.data.keep)
+        _check_team(team, cfg, stream)
+        begun = dict(run=str(old.path.resolve()), phases=k, digest=old.info['digest'],
+                     settings=_other_settings(old, k, cfg))
+        with use_threads(team.share(_threads_of(old, threads, how.say))), \
+             _taken(folder) if team.writes else contextlib.nullcontext():
+            def made(): return _begun(old, folder, k, describe(cfg, stream, old.augment(), place, team, begun=begun))
+            run = _shared(made() if team.writes else None, folder, team)
+            how.say(f"begun from phase {k} of {old.path}")
+            return fit(run, _learner(run, k-1, place, team), stream, k, how)
+
+def _phases_taken(old:Run, phase:int|None)->int: # From 1; None: the last finished one
+    "How many phases of a run are taken over."
     done, phases = len(old.results()), len(old.info['sizes'])
-    if not done: raise InputError(f"the run in {str(path)!r} has no finished phase yet to begin from")
+    if not done: raise InputError(f"the run in {str(old.path)!r} has no finished phase yet to begin from")
     k = done if phase is None else at_least(phase, 1, named('from_phase'))
     if k > min(done, phases-1):
         left = '' if done < phases else ', and it is finished'
         raise InputError(f"{named('from_phase')} must be from 1 to {min(done, phases-1)}, not {k}: "
-                         f"the run in {str(path)!r} has {done} finished phases of {phases}{left}")
-    cfg = old.cfg.replace(**given)
-    _check_later(old.cfg, cfg)
-    if isinstance(data, str): cfg = whole_paths(cfg.replace(data=data))
-    folder = check_free(free_folder(cfg) if out is None else out)
-    stream = old.stream(place, data, **(where or {}))
-    begun = dict(run=str(old.path.resolve()), phases=k, digest=old.info['digest'],
-                 settings=_other_settings(old, k, cfg))
-    with use_threads(_threads_of(old, threads, how.say)), _taken(folder):
-        info = describe(cfg, stream, old.augment(), place, begun=begun)
-        check_free(folder)
-        try: _take_over(old, folder, k)
-        except OSError as e:
-            raise InputError(f"the output folder {str(folder)!r} cannot be written: {e.strerror}") from None
-        _begin(folder, info) # last: without config.json it is no run
-        run = Run(folder)
-        how.say(f"begun from phase {k} of {old.path}")
-        return fit(run, run.learner(k-1, place), stream, k, how)
+                         f"the run in {str(old.path)!r} has {done} finished phases of {phases}{left}")
+    return k
+
+def _begun(old:Run, folder:Path, phases:int, info:dict)->Run:
+    "Write a run that begins with the first phases of another one; the caller holds the folder's lock."
+    check_free(folder)
+    try: _take_over(old, folder, phases)
+    except OSError as e:
+        raise InputError(f"the output folder {str(folder)!r} cannot be written: {e.strerror}") from None
+    _begin(folder, info) # last: without config.json it is no run
+    return Run(folder)
 
 def _take_over(old:Run, folder:Path, phases:int)->None:
     "Copy the first phases of a run, each file with its checksum compared."

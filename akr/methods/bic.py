@@ -134,4 +134,4 @@ class BiC(Method):
         n_old = p.phase.n_old
         if not 0 < n_old < p.phase.n: return
         x, y = p.held
-        l.net.head.correct(n_old, *fit_bias(extract(lambda b: l.net(b).logits, x, l.augment), y, n_old))
+        l.net.head.correct(n_old, *fit_bias(extract(lambda b: l.net(b).logits, x, l.augment, team=l.team), y, n_old))

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core import InputError, at_least, named
+from ..lazy import select
 from ..head import Out
 from ..memory import extract
 from ..blend import Blend
@@ -109,7 +110,7 @@ class Lucir(Method):
         if not (self.imprint and phase.n_old): return None
         l.net.eval()
         new = phase.y >= phase.n_old
-        features = extract(l.net.features, phase.x[new], l.augment)
+        features = extract(l.net.features, select(phase.x, new), l.augment, team=l.team)
         return imprint(l.net.head.weight.detach(), features, phase.y[new], phase.n-phase.n_old)
     def start(self, l, p)->None:
         p.old_rows = l.net.head.weight[:p.phase.n_old].detach().clone()

@@ -61,12 +61,13 @@ class Counts(Method):
     def learn(self, l, p, on_epoch:Callable|None=None)->None:
         if p.logs: return # resumed after the only epoch
         l.net.eval()
-        f, watch = extract(l.net.features, p.phase.x, l.augment), WeightWatch(l.device) # (b,d)
+        f, watch = extract(l.net.features, p.phase.x, l.augment, team=l.team), WeightWatch(l.device) # (b,d)
         self.count(l, p.phase.x, f, p.phase.y)
         l.net.head.weight.copy_(self.rows(l))
         watch.add(torch.ones(len(f), device=f.device), torch.zeros(len(f), dtype=torch.bool, device=f.device))
         loss = F.cross_entropy(l.net.head(f), p.phase.y).item()
-        p.logs.append(dict(loss=loss, attends=False, **watch.result()))
+        by = {} if l.team.alone else dict(processes=l.team.size)
+        p.logs.append(dict(loss=loss, attends=False, **watch.result(), **by))
         if on_epoch: on_epoch(0, p.logs[-1])
 
 # %% ../../nbs/methods/ncm.ipynb #d7ef911c

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..core import InputError, named
 from ..head import Head, LinearHead
+from ..team import ALONE, Team, over
 from ..parts import find, option, part
 from .ncm import Counts, class_sums, widen
 
@@ -34,10 +35,11 @@ RIDGES = tuple(10.**k for k in range(-6, 2)) # what is tried, as fractions of th
 
 def held(
     x:Any, # Images (b,c,h,w), uint8: a tensor, or `LazyImages`
-    part:int=5 # One in so many
+    part:int=5, # One in so many
+    team:Team=ALONE # The processes that look at them together
 )->Tensor: # (b,), bool
     "Which images are kept out: by their pixels alone, about one in five."
-    s = torch.cat([b.flatten(1).sum(1, dtype=torch.int64) for b in x.split(256)]) # (b,)
+    s = over(team, x, 256, lambda b: b.flatten(1).sum(1, dtype=torch.int64)) # (b,)
     s = s*2654435761 % 2**32 # so that neighbours are far apart (Knuth's multiplicative hash)
     return (s >> 16) % part == 0
 
@@ -104,7 +106,7 @@ class Ridge(Counts):
             kept = dict(gram=zeros(2, m, m), sums=zeros(0, 2, m), count=zeros(2))
         return dict(kept, sums=widen(kept['sums'], n))
     def count(self, l, x:Tensor, f:Tensor, y:Tensor)->None:
-        seen, out, k = l.net.head.seen(f).double(), held(x), self.kept
+        seen, out, k = l.net.head.seen(f).double(), held(x, team=l.team), self.kept
         n = len(k['sums'])
         parts = [(seen[some], y[some]) for some in (~out, out)]
         self.kept = dict(gram=k['gram'] + torch.stack([s.T@s for s, _ in parts]),
