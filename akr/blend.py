@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PAIRINGS', 'SEES', 'OBJECTIVES', 'Blend', 'mix', 'pairs', 'Look', 'Blender', 'NoBlend', 'beta_logits', 'Mixup',
-           'Scorer', 'Attended', 'Attentive']
+           'rectangles', 'CutMix', 'Scorer', 'Attended', 'Attentive']
 
 # %% ../nbs/40_blend.ipynb #053bfae0
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from .parts import Part, option, part
 # %% ../nbs/40_blend.ipynb #17e7718e
 @dataclass
 class Blend:
-    "A batch after blending: image k is `a[k]*x[k] + (1-a[k])*x[j[k]]`."
+    "A batch after blending: image k holds `a[k]` of the first image and `1-a[k]` of its partner."
     x:Tensor # Blended images (b,c,h,w), float32
     y:Tensor # Labels of the first images (b,), int64
     y2:Tensor # Labels of their partners (b,), int64
@@ -78,6 +78,7 @@ class Look:
 
 class Blender(nn.Module, Part):
     "How a batch of images (b,c,h,w) is blended: what the learner asks of a blender."
+    look_every:int = 0 # Epochs between two looks at whole images; 0: `look` sees the augmented images of each batch
     def __init__(self,
         d:int=1, # Width of the features
         **options # Values of its options
@@ -151,6 +152,31 @@ class Mixup(Blender):
         a = torch.sigmoid(beta_logits(self.alpha, len(x), g))
         return Blend(mix(x, a, j), y, y[j], a)
 
+# %% ../nbs/40_blend.ipynb #073fd825
+def rectangles(
+    a:Tensor, # Share of the picture that is to stay (b,), in [0,1]
+    h:int, # Height of the images, pixels
+    w:int, # ... and width
+    g:torch.Generator # On the device of `a`
+)->Tensor: # (b,1,h,w), bool: True inside
+    "A rectangle for each image (b,1,h,w) of at most `1-a` of its area, around a random pixel."
+    def inside(n:int)->Tensor: # (b,n): which of n rows or columns it covers
+        half = (n*(1-a).sqrt()).long()//2
+        centre = torch.randint(n, (len(a),), generator=g, device=a.device)
+        k = torch.arange(n, device=a.device)
+        return (k >= (centre-half)[:, None]) & (k < (centre+half)[:, None])
+    rows, cols = inside(h), inside(w)
+    return (rows[:, :, None] & cols[:, None, :])[:, None]
+
+@part('blend', 'cutmix')
+class CutMix(Mixup):
+    "CutMix (Yun et al. 2019) of images (b,c,h,w): a rectangle comes from the partner, labels are mixed by area."
+    def forward(self, x:Tensor, y:Tensor, is_exemplar:Tensor, g:torch.Generator, look:Look|None=None)->Blend:
+        j = pairs(is_exemplar, self.pairing, g)
+        a = torch.sigmoid(beta_logits(self.alpha, len(x), g))
+        hole = rectangles(a, *x.shape[2:], g)
+        return Blend(torch.where(hole, x[j], x), y, y[j], 1 - hole.float().mean((1, 2, 3)))
+
 # %% ../nbs/40_blend.ipynb #c71b9d06
 SEES = ('both', 'change', 'features')
 
@@ -189,6 +215,8 @@ class Attended(Mixup):
     "Mixup of images (b,c,h,w) whose weights attention shifts. Without `look` it is mixup."
     warmup:int = option(0, 'Epochs of plain mixup before attention starts, in each phase after the first',
                         low=0, own=False, theme='blending')
+    look_every:int = option(0, 'Epochs between two looks at all images, whole, whose features attention then works with; '
+                            '0: it looks at the augmented images of each batch', low=0, own=False, theme='blending')
     def shift(self,
         y:Tensor, # Labels (b,), int64
         j:Tensor, # Rows of the partners (b,), int64

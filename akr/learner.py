@@ -195,12 +195,15 @@ class Look:
     "What a blender that attends may look at: a batch of augmented images, and all that the learner has."
     def __init__(self,
         training:'Training',
-        x:Tensor # Augmented images (b,c,h,w), float32
+        x:Tensor, # Augmented images (b,c,h,w), float32
+        rows:Tensor # Which images of the phase they are (b,), int64
     ):
-        self.training, self.learner, self.x = training, training.learner, x
+        self.training, self.learner, self.x, self.rows = training, training.learner, x, rows
     def change(self)->tuple[Tensor, Tensor]: # features now (b,d), features in the frozen network (b,d)
-        "The features of the batch in the present and in the frozen network, without gradients."
-        return self.learner.change(self.x)
+        "The features of the batch in the present and in the frozen network, or those kept of the whole images."
+        if (kept := self.training.kept) is None: return self.learner.change(self.x)
+        now, before = (f[self.rows] for f in kept)
+        return now, before
 
 _FILED = dict(opt='opt', blend_opt='attention_opt') # the optimisers' names in a file
 
@@ -216,6 +219,7 @@ class Training:
                              f"but this learner knows {known}: learn the phases in their order")
         self.learner, self.phase, self.logs = l, phase, []
         self.held:tuple[Tensor, Tensor]|None = None # images and labels that are kept out of training
+        self.kept:tuple[Tensor, Tensor]|None = None # features of whole images, now and in the frozen network, (n,d) each
         if phase.n > known: self._grow(phase.n - known)
         elif not l.loss.learns_old_labels:
             raise InputError(f"phase {phase.number} brings no new class, and with the weighting {cfg.weighting!r} "
@@ -254,7 +258,7 @@ class Training:
         "One step of the network and, when it attends, of the blender."
         l = self.learner
         x = l.augment(self.x[i], g)
-        blend = l.blender(x, self.y[i], self.is_exemplar[i], g, Look(self, x) if attends else None)
+        blend = l.blender(x, self.y[i], self.is_exemplar[i], g, Look(self, x, i) if attends else None)
         with torch.no_grad(): prev = l.frozen(blend.x) if l.frozen is not None and self.looks_back else None
         loss = l.method.loss(l, self, l.net(blend.x), blend, prev)
         (loss + l.blender.penalty(blend)).backward()
@@ -274,6 +278,7 @@ class Training:
         order = [*batches(len(self.x), cfg.batch, generator(cfg.seed, 'order', t, epoch)).to(l.device)]
         g = generator(cfg.seed, 'batch', t, epoch, device=l.device)
         attends = l.frozen is not None and l.blender.starts(epoch)
+        if attends and l.blender.look_every: self._look_at_all(epoch)
         watch, total = WeightWatch(l.device), torch.zeros((), device=l.device)
         losses = torch.zeros(len(order), device=l.device)
         l.net.train()
@@ -289,6 +294,13 @@ class Training:
             raise LossError(f"the loss is {losses[k].item()} in phase {t+1}, epoch {epoch+1}, "
                             f"step {k+1} of {len(order)}: try a learning rate below {cfg.lr}")
         return dict(loss=mean, attends=attends, **watch.result())
+    def _look_at_all(self, epoch:int)->None:
+        l = self.learner
+        if self.kept is not None and epoch % l.blender.look_every: return
+        l.net.eval()
+        now = extract(l.net.features, self.x, l.augment)
+        l.net.train()
+        self.kept = now, self.kept[1] if self.kept else extract(l._last_net().features, self.x, l.augment)
     def run_epochs(self,
         on_epoch:Callable|None=None # Called after each epoch with its number, from 0, and what `run_epoch` gave
     )->None:
@@ -323,16 +335,19 @@ class Training:
             opt = getattr(self, name)
             for i, s in (opt.state_dict()['state'] if opt else {}).items():
                 out |= {f'{filed}.{i}.{k}': v for k, v in s.items() if v is not None}
-        return out
+        return out | (dict(kept=self.kept[0]) if self.kept else {})
     def _check_state(self, tensors:dict[str, Tensor])->None:
         "Every tensor must be one that this phase has, in shape and type; what a method keeps is its own concern."
+        l = self.learner
         kind = lambda v: f"{tuple(v.shape)} {str(v.dtype).removeprefix('torch.')}"
+        whole = kind(torch.empty(len(self.x), l.net.backbone.out_features))
         own = {k: kind(v) for k, v in self.state().items() if k.startswith(('net.', 'blender.'))}
         opts = {filed: opt for name, filed in _FILED.items() if (opt := getattr(self, name)) is not None}
         each = {filed: [w for g in opt.param_groups for w in g['params']] for filed, opt in opts.items()}
         def fits(k, v):
             owner, i, _ = (k.split('.', 2) + ['', ''])[:3]
             if owner == 'method': return True
+            if k == 'kept': return l.blender.look_every > 0 and kind(v) == whole and bool(v.isfinite().all())
             if owner not in each: return own.get(k) == kind(v)
             like = each[owner][int(i)] if i.isdecimal() and int(i) < len(each[owner]) else None
             return like is not None and v.is_floating_point() and (v.shape in ((), like.shape))
@@ -352,6 +367,7 @@ class Training:
         def of(owner): return {k[len(owner)+1:]: v for k, v in tensors.items() if k.startswith(owner+'.')}
         l.net.load_state_dict(of('net')); l.blender.load_state_dict(of('blender'))
         if kept := of('method'): l.method.load_state(kept)
+        if 'kept' in tensors: self.kept = tensors['kept'], extract(l._last_net().features, self.x, l.augment)
         for name, filed in _FILED.items():
             if (opt := getattr(self, name)) is None: continue
             state:dict[int, dict] = {}

@@ -1,6 +1,6 @@
 """What a pretrained network makes of real photos: 60 groceries in six phases of ten classes, three class orders.
 
-    python nbs/results/groceries.py FOLDER RUNS [--only frozen|tuned] [--methods mixup akr] [--orders 1]
+    python nbs/results/groceries.py FOLDER RUNS [--only frozen|trained] [--rows mixup 'mixup, 10 kept'] [--orders 1]
 
 FOLDER holds train/CLASS/* and test/CLASS/* of the Grocery Store Dataset, the shorter side 192 pixels. RUNS is a folder for what can be
 computed again: features, and runs that are not finished. Finished figures go to groceries.json beside this file; what is there is not
@@ -36,8 +36,15 @@ FROZEN = {'NCM': dict(method='ncm'), 'Ridge, features': dict(method='ridge', ran
           'Ridge, 1000 random': dict(method='ridge', random_features=1000),
           'Ridge, 2000 random': dict(method='ridge')}
 ONCE = ('NCM', 'Ridge, features', 'Ridge, 2000 random') # what the test photos are shown to
-# the last stage and the head learn, from photos of 96 pixels, so that a run takes minutes on one core
-TUNED = dict(size=96, input_size=96, train_backbone='last', backbone_lr=.1, lr=.05, epochs=4, batch=32, per_class=10)
+PHOTOS = dict(crop_area=.3, trivial_augment=True) # how training photos are varied
+TUNED = dict(PHOTOS, backbone=NETWORK, size=192, input_size=160, train_backbone='all', backbone_lr=.1, lr=.05, epochs=8, batch=32,
+             per_class=20)
+NOTHING = dict(PHOTOS, backbone='resnet', depth=32, size=64, epochs=30, batch=32, per_class=20) # from random weights
+TRAINED = {'joint': TUNED | dict(method='mixup', base=60, step=None), # all products at once: the bound
+           'mixup': TUNED | dict(method='mixup'), 'akr': TUNED | dict(method='akr', warmup=2), 'base': TUNED | dict(method='base'),
+           'cutmix': TUNED | dict(method='base', blend='cutmix'), 'mixup, 10 kept': TUNED | dict(method='mixup', per_class=10),
+           'mixup, from nothing': NOTHING | dict(method='mixup'), 'akr, from nothing': NOTHING | dict(method='akr', warmup=5),
+           'base, from nothing': NOTHING | dict(method='base')}
 
 def weights(runs):
     "The package's weights under timm's names, as a file."
@@ -101,32 +108,34 @@ def frozen(f, data, settings, order):
         history.append(e['head'])
     return dict(figures(history, e['images'], stream.sizes), seconds=round(time.process_time()-t0), exemplars=0)
 
-def tuned(folder, runs, settings, order):
-    given = TUNED | settings
-    cfg = configure(f'folder:{folder}', backbone=NETWORK, weights=weights(runs), order=order, **PHASES, **given)
-    out = runs/f"{settings['method']}-{order.replace(':', '')}"
-    where = dict(device='cpu', progress=False, cache_dir=runs/'decoded')
-    run = resume(out, **where) if (out/'config.json').is_file() else train(cfg, out, **where)
+def trained(folder, runs, name, order):
+    cfg = configure(f'folder:{folder}', order=order, **PHASES | TRAINED[name] | (
+        dict(weights=weights(runs)) if TRAINED[name]['backbone'] == NETWORK else {}))
+    out = runs/f"{name.replace(', ', '-').replace(' ', '-')}-{order.replace(':', '')}"
+    where = dict(device='cpu', progress=False, save_every=1, cache_dir=runs/'decoded')
+    t0, spent = time.process_time(), out.with_suffix('.json') # processor time of all tries, but for what a kill took
+    try: run = resume(out, **where) if (out/'config.json').is_file() else train(cfg, out, **where)
+    finally: save_json(spent, dict(seconds=(load_json(spent)['seconds'] if spent.is_file() else 0.) + time.process_time()-t0))
     results = run.results()
-    seconds = sum(sum(r['seconds'].values()) for r in results) # by the clock: other programs may have run beside it
     fig = {k: figures([r['hits'][k] for r in results], results[-1]['images'], run.info['sizes']) for k in ('head', 'nme')}
-    return dict(fig['head'], nme=fig['nme'], seconds=round(seconds), exemplars=results[-1]['exemplars'])
+    return dict(fig['head'], nme=fig['nme'], seconds=round(load_json(spent)['seconds']), exemplars=results[-1]['exemplars'], run=run.name)
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('folder'); p.add_argument('runs', type=Path)
-    p.add_argument('--only', choices=('frozen', 'tuned')); p.add_argument('--methods', nargs='+', default=['base', 'mixup', 'akr'])
+    p.add_argument('--only', choices=('frozen', 'trained'))
+    p.add_argument('--rows', nargs='+', choices=TRAINED, default=list(TRAINED), metavar='NAME', help=', '.join(TRAINED))
     p.add_argument('--orders', type=int, default=3)
     a = p.parse_args()
     torch.set_num_threads(1)
     a.runs.mkdir(parents=True, exist_ok=True)
     out = load_json(OUT) if OUT.is_file() else dict(tuning=[], rows=[], feature_seconds={})
-    out |= dict(versions=versions(), processor=platform.processor() or platform.machine(), threads=1, network=NETWORK, tuned=TUNED)
+    out |= dict(versions=versions(), processor=platform.processor() or platform.machine(), threads=1, network=NETWORK, trained=TRAINED)
     def done(**row): return any(row.items() <= r.items() for r in out['rows'])
     def keep(r, **row):
         out['rows'].append(row | r); save_json(OUT, out); print(row, r, flush=True)
     orders = [f'seed:{k+1}' for k in range(a.orders)]
-    for size in SIZES if a.only != 'tuned' else ():
+    for size in SIZES if a.only != 'trained' else ():
         f = features(a.folder, a.runs, size)
         out['feature_seconds'][str(size)] = round(f['seconds'].item())
         n, y = len(f['x_train']), f['y_train']
@@ -144,8 +153,8 @@ def main():
                 if not done(**row): keep(frozen(f, data, FROZEN[name], order), **row)
     if a.only != 'frozen':
         for order in orders:
-            for m in a.methods:
-                row = dict(name=m, order=order, size=TUNED['size'])
-                if not done(**row): keep(tuned(a.folder, a.runs, dict(method=m, **(dict(warmup=1) if m == 'akr' else {})), order), **row)
+            for name in a.rows:
+                row = dict(name=name, order=order, size=TRAINED[name].get('input_size', TRAINED[name]['size']))
+                if not done(**row): keep(trained(a.folder, a.runs, name, order), **row)
 
 if __name__ == '__main__': main()
