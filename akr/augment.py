@@ -96,12 +96,18 @@ class Augment:
     )->Tensor: # (b,c,h,w), float32, normalised
         "A random view of each image: (b,c,h,w) uint8 to float32."
         return self.apply(x, self.sample(len(x), g))
+    def middle(self,
+        x:Tensor # Images (b,c,h,w)
+    )->Tensor: # (b,c,h,w)
+        "What testing sees of the images: here all of it (see `akr.photo_augment` for another answer)."
+        return x
     def plain(self,
         x:Tensor, # Images (b,c,h,w), uint8
         mirror:bool=False # Mirrored over the width?
     )->Tensor: # (b,c,h,w), float32, normalised
         "The images (b,c,h,w) as they are, normalised: for features, memory and testing."
         self._check(x)
+        x = self.middle(x)
         if mirror: x = x.flip(-1)
         return x.float().div_(255).sub_(self.mean).div_(self.std)
 

@@ -167,6 +167,7 @@ class Answer(nn.Module):
     ):
         super().__init__()
         self.net, self.method, self.loss, self.temperature = net, method, loss, temperature
+        self.middle = augment.middle
         self.mean:Tensor # of the channels; so that a checker knows what a buffer is
         self.std:Tensor
         self.means:Tensor|None
@@ -181,7 +182,7 @@ class Answer(nn.Module):
         images:Tensor # (b,3,h,w), uint8
     )->Out: # features (b,d), logits (b,n)
         "What the network says of images."
-        return self.net((images.float()/255 - self.mean)/self.std)
+        return self.net((self.middle(images).float()/255 - self.mean)/self.std)
     def probabilities(self,
         out:Out # From `seen`
     )->Tensor: # (b,n), one column for each row of the head

@@ -105,8 +105,15 @@ _FGP:dict[str, Any] = dict(head='cosine', loss='sigmoid', weighting='replace', e
 _READINGS:dict[str, dict[str, Any]] = {'': {}, '-sum': dict(weighting='sum'), '-early': dict(milestones=(50, 64)),
              '-sum-early': dict(weighting='sum', milestones=(50, 64))} # what the command line leaves open
 
+# FGP-ICL's own for ImageNet: 60 epochs, the rate falls after 20, 30, 40, 50; and 20 epochs of warm-up before, as above
+_FGP_IMAGENET:dict[str, Any] = _FGP | dict(epochs=80, milestones=(40, 50, 60, 70), brightness=0., last_relu=False)
+
 def _papers(**more)->dict[str, dict[str, Any]]: # Recipe -> settings
-    return {f'paper{k}': _FGP | reading | more for k, reading in _READINGS.items()}
+    out = {f'paper{k}': _FGP | reading | more for k, reading in _READINGS.items()}
+    for k, reading in _READINGS.items():
+        early = dict(milestones=(20, 30, 40, 50)) if 'milestones' in reading else {}
+        out[f'imagenet{k}'] = _FGP_IMAGENET | reading | early | more
+    return out
 
 @part('method', 'finetune')
 class Finetune(Method):

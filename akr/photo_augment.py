@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PHOTO', 'OPERATIONS', 'sample_boxes', 'box_theta', 'resample', 'trivial_theta', 'without', 'operate', 'trivial',
-           'erased', 'PhotoAugment']
+           'erased', 'middle_of', 'PhotoAugment']
 
 # %% ../nbs/21_photo_augment.ipynb #514d66f5
 from typing import Any
@@ -22,7 +22,9 @@ PHOTO:dict[str, Any] = dict( # settings of every run
                      above=0, high=1, without='a shift by a few pixels', theme='training'),
     trivial_augment=option(False, 'TrivialAugment: one random operation on each training image', theme='training'),
     erase=option(0., 'Share of the training images in which a random rectangle is erased', low=0, high=1,
-                 theme='training'))
+                 theme='training'),
+    center_crop=option(None, 'Testing, and whatever else looks at whole images, sees the middle of each, of this share '
+                       'of its height and width', type=float, above=0, high=1, without='all of it', theme='training'))
 
 # %% ../nbs/21_photo_augment.ipynb #84e67047
 def sample_boxes(
@@ -134,12 +136,25 @@ def erased(
     box = inside(x.shape[2], y, h)[:, :, None] & inside(x.shape[3], x0, w)[:, None, :] & which[:, None, None] # (b,h,w)
     return x.masked_fill(box[:, None], 0.)
 
+# %% ../nbs/21_photo_augment.ipynb #f8c97b27
+def middle_of(
+    x:Tensor, # Images (b,c,h,w)
+    share:float # Of height and width, above 0, 1 at most
+)->Tensor: # (b,c,h,w), float32
+    "The middle of images (b,c,h,w), enlarged to their size."
+    h, w = x.shape[-2:]
+    rows, cols = max(1, round(h*share)), max(1, round(w*share))
+    top, left = (h-rows)//2, (w-cols)//2
+    part = x[..., top:top+rows, left:left+cols].float()
+    return F.interpolate(part, (h, w), mode='bilinear', align_corners=False)
+
 # %% ../nbs/21_photo_augment.ipynb #8ee41c46
 class PhotoAugment(Augment):
     "Random parts, mirrors, TrivialAugment, brightness and erased rectangles for uint8 images (b,c,h,w)."
     crop_area:float|None = None # Smallest share of the area; None: a shift by `pad` pixels
     trivial_augment:bool = False
     erase:float = 0. # Share of images with an erased rectangle
+    center_crop:float|None = None # What testing sees of height and width; None: all of it
     @classmethod
     def wrap(cls,
         augment:Augment, # Of the data
@@ -165,6 +180,11 @@ class PhotoAugment(Augment):
             p['erased'] = sample_boxes(b, (.02, .33), (.3, 3.3), g)
             p['erase'] = torch.rand(b, generator=g, device=d) < self.erase
         return p
+    def middle(self,
+        x:Tensor # Images (b,c,h,w)
+    )->Tensor: # (b,c,h,w)
+        "What testing sees of the images: the middle, if `center_crop` is given."
+        return x if self.center_crop is None else middle_of(x, self.center_crop)
     def apply(self,
         x:Tensor, # Images (b,c,h,w), uint8
         p:dict[str, Tensor] # Their choices, as `sample` gives them

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LEFT_OVER', 'AT_A_TIME', 'RESNET32', 'read_weights', 'Fit', 'fit_weights', 'load_weights', 'bring', 'reading_back',
-           'Vision', 'wanted_pixels', 'normalise_for', 'fetched', 'TorchvisionResNet', 'ResNet18', 'ResNet34',
-           'ResNet50', 'import_timm', 'check_timm_name', 'Timm', 'as_timm']
+           'Vision', 'wanted_pixels', 'normalise_for', 'fetched', 'open_end', 'TorchvisionResNet', 'ResNet18',
+           'ResNet34', 'ResNet50', 'import_timm', 'check_timm_name', 'Timm', 'as_timm']
 
 # %% ../nbs/26_vision.ipynb #4a574d02
 import contextlib
@@ -268,10 +268,23 @@ def fetched(
                          f"connect to the network once, or put {what} there, "
                          f"or give {named('weights')} a file that you have") from e
 
+def _forward_open(self, x:Tensor)->Tensor: # of a block of torchvision
+    out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+    if hasattr(self, 'conv3'): out = self.bn3(self.conv3(self.relu(out)))
+    return out + (x if self.downsample is None else self.downsample(x))
+
+def open_end(
+    block:nn.Module # A block of a ResNet of torchvision
+)->nn.Module: # The same
+    "Leave out the ReLU at the end of a block; the names of its weights stay."
+    block.__class__ = type('OpenBlock', (type(block),), dict(forward=_forward_open))
+    return block
+
 class TorchvisionResNet(Vision):
     "A ResNet of torchvision: images (b,c,h,w) to features (b,out_features)."
     stem:str = option('large', 'First layers of a ResNet: large (a 7x7 convolution and pooling, for photos) '
                       'or small (one 3x3 convolution, for images of about 32 pixels)', choices=('large', 'small'))
+    last_relu:bool = option(True, 'End the backbone with a ReLU; without it features can be negative')
     def build(self, pretrained:bool)->nn.Module:
         "torchvision's network without its classifier."
         from torchvision import models # takes a second: only where it is needed
@@ -280,6 +293,7 @@ class TorchvisionResNet(Vision):
         if self.stem == 'small':
             net.conv1, net.maxpool, self.spare = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity(), ('conv1.weight',)
             nn.init.kaiming_normal_(net.conv1.weight, mode='fan_out', nonlinearity='relu')
+        if not self.last_relu: open_end(net.layer4[-1])
         if pretrained:
             where, file = os.path.join(torch.hub.get_dir(), 'checkpoints'), offered.url.rpartition('/')[2]
             def get(): return offered.get_state_dict(progress=False, check_hash=True)

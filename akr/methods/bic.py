@@ -117,7 +117,9 @@ class BiC(Method):
     "Two numbers per phase correct the newest logits, fitted on held-out images (Wu et al. 2019)"
     settings = dict(blend='none', weighting='ratio', distill=.25)
     recipes = dict(paper=dict(epochs=250, lr=.1, schedule='steps', milestones=(100, 150, 200), gamma=.1,
-                              weight_decay=2e-4))
+                              weight_decay=2e-4),
+                   imagenet=dict(epochs=100, lr=.1, schedule='steps', milestones=(30, 60, 80, 90), gamma=.1,
+                                 weight_decay=1e-4, batch=256, brightness=0.))
     held_fraction:float = option(.1, "Fraction of each old class's exemplars that is held out, with as many new images",
                                  above=0, below=1, theme='the method')
 

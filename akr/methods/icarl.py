@@ -16,4 +16,6 @@ class ICaRL(Method):
     settings = dict(blend='none', loss='sigmoid', weighting='replace', quota='ceil')
     recipes = dict(paper=dict(epochs=70, lr=2., schedule='steps', milestones=(49, 63), gamma=.2, weight_decay=2e-5,
                               brightness=0., columns=100),
+                   imagenet=dict(epochs=60, lr=2., schedule='steps', milestones=(20, 30, 40, 50), gamma=.2,
+                                 weight_decay=1e-5, brightness=0., columns=100, last_relu=False),
                    small=dict(lr=1., weight_decay=5e-5)) # its loss is a mean over classes, and wants a higher rate

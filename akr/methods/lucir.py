@@ -84,12 +84,14 @@ def margin_ranking(
 
 # %% ../../nbs/methods/lucir.ipynb #adf19886
 _PAPER = dict(epochs=160, lr=.1, schedule='steps', milestones=(80, 120), gamma=.1, weight_decay=5e-4, brightness=0.)
+_IMAGENET = _PAPER | dict(epochs=90, milestones=(30, 60), weight_decay=1e-4, less_forget=10., last_relu=False)
 
 @part('method', 'lucir')
 class Lucir(Method):
     "All classes on one sphere: imprinted rows, a bond between features, a margin (Hou et al. 2019)"
     settings = dict(head='cosine', distill=0., blend='none')
-    recipes = {'paper': _PAPER, 'paper-half': _PAPER | dict(per_class=20)}
+    recipes = {'paper': _PAPER, 'paper-half': _PAPER | dict(per_class=20),
+               'imagenet': _IMAGENET, 'imagenet-half': _IMAGENET | dict(per_class=20)}
     less_forget:float = option(5., 'Base weight of the bond between new and old features; 0 for none',
                                low=0, theme='the method')
     margin:float = option(.5, 'Margin between old classes and the new ones they are mistaken for; 0 for none',

@@ -95,7 +95,7 @@ def learn_pixels(
     net.eval()
     pixels, losses = x.float().requires_grad_(), []
     opt = torch.optim.Adam([pixels], lr)
-    normalise = lambda p: (p/255 - augment.mean)/augment.std
+    normalise = lambda p: (augment.middle(p)/255 - augment.mean)/augment.std
     for _ in range(steps):
         i = torch.randint(len(data), (min(batch, len(data)),), generator=g, device=data.device)
         images = augment.plain(data[i]), labels[i]
@@ -162,11 +162,14 @@ class Mnemonics(Herding):
                         steps=self.pixel_steps, lr=self.pixel_lr, inner_lr=self.inner_lr, batch=l.cfg.batch)
 
 # %% ../../nbs/methods/mnemonics.ipynb #b52ab161
-_PROTOCOL = dict(epochs=160, lr=.1, schedule='steps', milestones=(80, 120), gamma=.1, weight_decay=5e-4, brightness=0.)
+_PROTOCOL:dict[str, Any] = dict(epochs=160, lr=.1, schedule='steps', milestones=(80, 120), gamma=.1, weight_decay=5e-4,
+                                brightness=0.)
+_RELEASED = dict(level='means', distill=.25, less_forget=0., margin=0., imprint=False, fix_old=False)
+_IMAGENET = _PROTOCOL | dict(epochs=90, milestones=(30, 60), weight_decay=1e-4, last_relu=False)
 
 @part('method', 'mnemonics')
 class MnemonicsMethod(Lucir):
     "Exemplars whose pixels are learnt (Liu et al. 2020), with LUCIR's loss or that of the released code"
     settings = Lucir.settings | dict(exemplars='mnemonics')
-    recipes = dict(lucir=_PROTOCOL, paper=_PROTOCOL | dict(level='means', distill=.25, less_forget=0., margin=0.,
-                                                           imprint=False, fix_old=False))
+    recipes = {'lucir': _PROTOCOL, 'paper': _PROTOCOL | _RELEASED, 'imagenet': _IMAGENET | _RELEASED,
+               'imagenet-lucir': _IMAGENET | dict(less_forget=10.)}

@@ -42,7 +42,9 @@ _PUBLIC = dict(epochs=200, lr=.1, schedule='steps', milestones=(60, 120, 170), g
 class WA(Method):
     "New rows of the head are scaled to the length of the old ones after each phase (Zhao et al. 2020)"
     settings = dict(blend='none', weighting='ratio', distill=.25)
-    recipes = {'paper': _PUBLIC, 'paper-early': _PUBLIC | dict(later_milestones=(60, 100, 140))}
+    recipes = {'paper': _PUBLIC, 'paper-early': _PUBLIC | dict(later_milestones=(60, 100, 140)),
+               'imagenet': dict(epochs=100, lr=.1, schedule='steps', milestones=(30, 60, 80, 90), gamma=.1,
+                                weight_decay=1e-4, batch=256, brightness=0.)} # as BiC's
     later_epochs:int|None = option(None, 'Epochs of each phase after the first', type=int, low=1,
                                    without='as in the first', theme='the method')
     later_milestones:tuple[int, ...] = option((), 'Milestones of the phases after the first; none: those of the first',
