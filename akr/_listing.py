@@ -72,8 +72,8 @@ LISTING = {'settings': {'data': ('what to learn',
                        'ncm)'),
               'blend': ('blending',
                         'str',
-                        'How images are blended: attentive, changed, labels, lookahead, measured, mixup, none, '
-                        'picked, standardised (default: none; attentive with akr; mixup with mixup)'),
+                        'How images are blended: attentive, changed, cutmix, labels, lookahead, measured, mixup, '
+                        'none, picked, standardised (default: none; attentive with akr; mixup with mixup)'),
               'loss': ('the loss',
                        'str',
                        'What training minimises: balanced, sigmoid, softmax (default: softmax; sigmoid with icarl)'),
@@ -94,6 +94,10 @@ LISTING = {'settings': {'data': ('what to learn',
               'erase': ('training',
                         'float',
                         'Share of the training images in which a random rectangle is erased (default: 0)'),
+              'center_crop': ('training',
+                              'float',
+                              'Testing, and whatever else looks at whole images, sees the middle of each, of this '
+                              'share of its height and width (default: all of it)'),
               'precision': ('training',
                             'str',
                             'Of the convolutions; auto: bfloat16 if the device computes with it: auto, float32, '
@@ -151,8 +155,8 @@ LISTING = {'settings': {'data': ('what to learn',
                         'default: 16)'),
               'last_relu': ('the network',
                             'bool',
-                            'End the backbone with a ReLU; without it features can be negative (backbone resnet; '
-                            'default: off)'),
+                            'End the backbone with a ReLU; without it features can be negative (backbone resnet, '
+                            'resnet18, resnet34, resnet50; default: off)'),
               'weights': ('the network',
                           'str',
                           "Weights that the network starts from: none, default (the library's own, fetched once) or "
@@ -178,18 +182,23 @@ LISTING = {'settings': {'data': ('what to learn',
               'scale': ('the network', 'float', 'Scale of the cosine head at the start (head cosine; default: 10)'),
               'alpha': ('blending',
                         'tuple',
-                        'Beta distribution of the blending weights (blend attentive, changed, labels, lookahead, '
-                        'measured, mixup, picked, standardised; default: 1 1)'),
+                        'Beta distribution of the blending weights (blend attentive, changed, cutmix, labels, '
+                        'lookahead, measured, mixup, picked, standardised; default: 1 1)'),
               'pairing': ('blending',
                           'str',
                           'Pairs: any with any, mixed (exemplar with new), or exemplars alone: any, mixed, exemplars '
-                          '(blend attentive, changed, labels, lookahead, measured, mixup, picked, standardised; '
-                          'default: any)'),
+                          '(blend attentive, changed, cutmix, labels, lookahead, measured, mixup, picked, '
+                          'standardised; default: any)'),
               'warmup': ('blending',
                          'int',
                          'Epochs of plain mixup before attention starts, in each phase after the first (blend '
                          'attentive, changed, labels, lookahead, measured, picked, standardised; default: see the '
                          'table below)'),
+              'look_every': ('blending',
+                             'int',
+                             'Epochs between two looks at whole images, whose features attention then works with; 0: '
+                             'it looks at the augmented images of each batch (blend attentive, changed, lookahead, '
+                             'measured, picked, standardised; default: 0)'),
               'prior': ('blending',
                         'bool',
                         'Attention shifts weights drawn from the Beta prior; without it, attention alone makes them '
@@ -301,10 +310,13 @@ LISTING = {'settings': {'data': ('what to learn',
              '  tiny-imagenet     -     -       -      60      15  natural    128         20',
  'presets': {'quick': 'digits: 9 methods, 1 scheme (tfs:5), order natural, 3 seeds',
              'small': 'cifar100: 9 methods, 1 scheme (tfs:4), order fgp, 3 seeds',
-             'paper': 'cifar100: 8 methods, 6 schemes (tfs:5 tfs:10 tfs:20 tfh:5 tfh:10 tfh:25), order fgp, 3 seeds'},
+             'paper': 'cifar100: 8 methods, 6 schemes (tfs:5 tfs:10 tfs:20 tfh:5 tfh:10 tfh:25), order fgp, 3 seeds',
+             'imagenet-subset': 'imagenet: 8 methods, 6 schemes (tfs:5 tfs:10 tfs:20 tfh:5 tfh:10 tfh:25), order '
+                                'fgp, 3 seeds'},
  'methods': ['akr', 'base', 'bic', 'finetune', 'icarl', 'lucir', 'mixup', 'mnemonics', 'ncm', 'ridge', 'wa'],
  'raced': ['akr', 'base', 'finetune', 'icarl', 'mixup'],
  'against': ['plain', 'avalanche'],
  'logs': 'mlflow (uri, experiment, model); tensorboard',
  'engines': 'local; ray (retries, address, gpus); slurm (retries, partition, account, qos, constraint, gpus, mem, '
-            'time, cluster)'}
+            'time, cluster)',
+ 'norms': ['together', 'each']}

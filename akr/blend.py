@@ -174,7 +174,7 @@ class CutMix(Mixup):
     def forward(self, x:Tensor, y:Tensor, is_exemplar:Tensor, g:torch.Generator, look:Look|None=None)->Blend:
         j = pairs(is_exemplar, self.pairing, g)
         a = torch.sigmoid(beta_logits(self.alpha, len(x), g))
-        hole = rectangles(a, *x.shape[2:], g)
+        hole = rectangles(a, x.shape[2], x.shape[3], g)
         return Blend(torch.where(hole, x[j], x), y, y[j], 1 - hole.float().mean((1, 2, 3)))
 
 # %% ../nbs/40_blend.ipynb #c71b9d06
@@ -215,7 +215,7 @@ class Attended(Mixup):
     "Mixup of images (b,c,h,w) whose weights attention shifts. Without `look` it is mixup."
     warmup:int = option(0, 'Epochs of plain mixup before attention starts, in each phase after the first',
                         low=0, own=False, theme='blending')
-    look_every:int = option(0, 'Epochs between two looks at all images, whole, whose features attention then works with; '
+    look_every:int = option(0, 'Epochs between two looks at whole images, whose features attention then works with; '
                             '0: it looks at the augmented images of each batch', low=0, own=False, theme='blending')
     def shift(self,
         y:Tensor, # Labels (b,), int64

@@ -20,7 +20,6 @@ from rich.console import Console
 
 from .core import InputError, at_least, load_json, named, one_of
 from .parts import names
-from .team import NORMS
 from .images import printable
 from .folder import check_folder
 from .plot import plot_weights

@@ -28,6 +28,7 @@ class Listing:
     against:list[str] # What it races against
     logs:str # The loggers, with their options
     engines:str # The engines, with their options
+    norms:list[str] # What several processes may do with batch norm
 
 def stored_listing()->Listing|None: # None: it has not been written yet
     "What akr's own parts say, as it was written down."
@@ -111,6 +112,10 @@ def add_train(
     g.add_argument('--save-every', type=int, metavar='N',
                    help='Within a phase, save after every N epochs; 0: only at its end '
                         '(default: at most once a minute)')
+    g.add_argument('--batch-norm', choices=known.norms,
+                   help='With several processes (torchrun -m akr train): statistics of all together, or each its own; '
+                        'only together gives the figures of one process '
+                        '(default: together; with --resume: as the run was started)')
     g.add_argument('--log', action='append', default=[], metavar='NAME[:OPTION=VALUE,...]',
                    help="Where else to report beside log.jsonl, which a run always writes (more than once: to each): "
                         f"{known.logs}")

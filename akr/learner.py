@@ -230,7 +230,7 @@ class Training:
                              f"but this learner knows {known}: learn the phases in their order")
         self.learner, self.phase, self.logs = l, phase, []
         self.held:tuple[Tensor, Tensor]|None = None # images and labels that are kept out of training
-        self.kept:tuple[Tensor, Tensor]|None = None # features of whole images, now and in the frozen network, (n,d) each
+        self.kept:tuple[Tensor, Tensor]|None = None # features of whole images, now and before, (n,d) each
         if phase.n > known: self._grow(phase.n - known)
         elif not l.loss.learns_old_labels:
             raise InputError(f"phase {phase.number} brings no new class, and with the weighting {cfg.weighting!r} "
@@ -371,7 +371,7 @@ class Training:
         "Every tensor must be one that this phase has, in shape and type; what a method keeps is its own concern."
         l = self.learner
         kind = lambda v: f"{tuple(v.shape)} {str(v.dtype).removeprefix('torch.')}"
-        whole = kind(torch.empty(len(self.x), l.net.backbone.out_features))
+        whole = kind(torch.empty(len(self.x), l.blender.d))
         own = {k: kind(v) for k, v in self.state().items() if k.startswith(('net.', 'blender.'))}
         opts = {filed: opt for name, filed in _FILED.items() if (opt := getattr(self, name)) is not None}
         each = {filed: [w for g in opt.param_groups for w in g['params']] for filed, opt in opts.items()}

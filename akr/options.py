@@ -18,6 +18,7 @@ from .config import every_option, suits
 from .command import Parser, subcommands
 from .help import Listing
 from .compare import PRESETS
+from .team import NORMS
 from .bench import AGAINST, raced
 
 # %% ../nbs/88_options.ipynb #5e496de5
@@ -132,7 +133,8 @@ def listing()->Listing:
         theme = o.theme or THEMES.get(kind or '', 'more settings')
         settings[k] = theme, o.type.__name__, help_text(k, owners)
     return Listing(settings, defaults_table(), {k: _preset_line(p) for k, p in PRESETS.items()},
-                   sorted(names('method')), sorted(raced()), list(AGAINST), options_text('log'), options_text('engine'))
+                   sorted(names('method')), sorted(raced()), list(AGAINST), options_text('log'), options_text('engine'),
+                   [*NORMS])
 
 # %% ../nbs/88_options.ipynb #625481c5
 def load_plugins(
