@@ -146,17 +146,6 @@ LISTING = {'settings': {'data': ('what to learn',
               'later_decay': ('the method',
                               'float',
                               'Weight decay of the phases after the first (method wa; default: as in the first)'),
-              'depth': ('the network',
-                        'int',
-                        'Layers of the ResNet, 6n+2, the head included (backbone resnet; default: 32)'),
-              'width': ('the network',
-                        'int',
-                        'Channels of its first stage; the others have 2 and 4 times as many (backbone resnet; '
-                        'default: 16)'),
-              'last_relu': ('the network',
-                            'bool',
-                            'End the backbone with a ReLU; without it features can be negative (backbone resnet, '
-                            'resnet18, resnet34, resnet50; default: off)'),
               'weights': ('the network',
                           'str',
                           "Weights that the network starts from: none, default (the library's own, fetched once) or "
@@ -179,6 +168,17 @@ LISTING = {'settings': {'data': ('what to learn',
                        'First layers of a ResNet: large (a 7x7 convolution and pooling, for photos) or small (one '
                        '3x3 convolution, for images of about 32 pixels): large, small (backbone resnet18, resnet34, '
                        'resnet50; default: large)'),
+              'last_relu': ('the network',
+                            'bool',
+                            'End the backbone with a ReLU; without it features can be negative (backbone resnet, '
+                            'resnet18, resnet34, resnet50; default: off)'),
+              'depth': ('the network',
+                        'int',
+                        'Layers of the ResNet, 6n+2, the head included (backbone resnet; default: 32)'),
+              'width': ('the network',
+                        'int',
+                        'Channels of its first stage; the others have 2 and 4 times as many (backbone resnet; '
+                        'default: 16)'),
               'scale': ('the network', 'float', 'Scale of the cosine head at the start (head cosine; default: 10)'),
               'alpha': ('blending',
                         'tuple',

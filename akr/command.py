@@ -136,6 +136,7 @@ examples:
   akr compare                                      every method on the digits, three seeds
   akr compare --preset paper --download            the CIFAR-100 half of the paper's table, 144 runs
   akr compare --preset paper --dry-run             what that would cost
+  akr compare --preset imagenet-subset --data imagenet:PATH          the ImageNet half, 144 runs
   akr compare --methods base mixup akr --seeds 1 2 3 4 5
   akr compare --methods lucir lucir+attentive      LUCIR, and AKR on LUCIR
   akr compare --methods akr akr:attention_lr=1e-3,sees=change        an ablation

@@ -7,20 +7,22 @@ __all__ = ['PRESETS', 'PAPER_TABLE', 'PAPER_IMAGENET', 'WORTH_MEASURING', 'START
            'paper_figure', 'Where', 'costs', 'job_of', 'machine_of', 'phases_done', 'check_cells', 'why_failed',
            'percent', 'in_use', 'Jobs', 'row_of', 'check_same_data', 'collect', 'mean_text', 'paired', 'of_cell',
            'OneTable', 'one_table', 'for_terminal', 'to_latex', 'to_markdown', 'to_csv', 'accuracy_figures', 'Estimate',
-           'save_figure', 'write_table', 'compare', 'expected']
+           'needs', 'save_figure', 'write_table', 'compare', 'expected']
 
 # %% ../nbs/86_compare.ipynb #711eef48
 import contextlib
 import csv
 import hashlib
 import io
+import resource
+import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, product
-from math import sqrt
+from math import fsum, prod, sqrt
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -36,10 +38,12 @@ from .parts import as_text, find, make, names, options_of
 from .plot import Figure, plot_accuracy
 from .data import Dataset, load_data, pretend
 from .stream import Stream
+from .vision import reading_back
+from .memory import quota
 from .config import Config, name_of, read_name, settings_of
 from .store import Stop
 from .checkpoint import phase_dir
-from .cost import Steps, duration, passes, pick_threads, rate, thread_count
+from .cost import Steps, duration, images_to_do, passes, pick_threads, rate, thread_count
 from .run import Run, check_free, locked, run_metrics
 from .train import check_memory, show_progress, whole_paths
 from .engines import Ended, Engine, Job, last_line
@@ -674,6 +678,41 @@ def _measured(e:Estimate, cfg:Config, threads:int|None, where:Where)->Estimate:
     machine = Machine(n, threads or max(1, cores()//n), e.machine.places)
     return Estimate(machine, e.rest, best['rate']/best['jobs'], rows)
 
+def _saved(cfg:Config, s:Stream, parameters:dict)->float: # bytes
+    "What a run leaves on disk, roughly: of each phase the network, and the exemplars as pixels."
+    key = (cfg.backbone, *cfg.options('backbone').items(), s.data.shape[0])
+    if key not in parameters:
+        with reading_back(): net = cfg.make('backbone', s.data.shape[0]) # its weights do not matter here
+        parameters[key] = sum(v.numel()*v.itemsize for v in net.state_dict().values()), net.out_features
+    weights, d = parameters[key]
+    kept = [sum(quota(p.n, cfg.memory, cfg.per_class, cfg.quota)) for p in s]
+    most = [sum(len(q.x) for q in list(s)[:t+1]) for t in range(len(s))] # never more than there were images
+    return sum(weights + 4*d*p.n + min(k, m)*prod(s.data.shape) for p, k, m in zip(s, kept, most))
+
+def _size(n:float)->str: # Of so many bytes
+    return f'{n/1e9:,.1f} GB' if n >= 1e9 else f'{n/1e6:,.0f} MB' if n >= 1e6 else f'{n/1e3:,.0f} kB'
+
+def needs(
+    cells:list[Cell], # From `plan`
+    stream_of:dict[str, Stream] # Name of a cell -> its stream, see `costs`
+)->list[str]: # Lines
+    "What a comparison reads and leaves: images, passes of training, run folders."
+    lines, parameters = [], dict[tuple, tuple]()
+    for d in {id(s.data): s.data for s in stream_of.values()}.values():
+        n = len(d.x_train), len(d.x_test)
+        lines.append(f"{d.name}: {n[0]:,} images for training and {n[1]:,} for testing, "
+                     f"{'x'.join(map(str, d.shape))}, {_size(sum(n)*prod(d.shape))} if they are kept in memory")
+    seen = sum(sum(images_to_do(c.cfg, stream_of[c.name])) for c in cells)
+    disk = fsum(_saved(c.cfg, stream_of[c.name], parameters) for c in cells)
+    return lines + [f"training sees {seen:,} images, exemplars and repetitions included; "
+                    f"the run folders will take about {_size(disk)}"]
+
+def _peak()->str:
+    "The most memory that this process had, of a GPU too."
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform == 'darwin' else 1024)
+    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    return f"to measure this took {_size(own)} of memory" + (f" and {_size(gpu)} of the GPU's" if gpu else '')
+
 def save_figure(
     path:Path, # Of a .png file
     figure:Figure
@@ -777,9 +816,11 @@ def compare(
     check_cells(cells, folder, engine)
     todo, stream_of = costs(cells, where, dry_run, say)
     if not dry_run: _check_images(cells, folder, stream_of)
+    told = needs(cells, stream_of) if dry_run else []
     with contextlib.nullcontext() if dry_run else _alone(folder):
         if engine.here: failed = _run(cells, folder, todo, stream_of, machine, where, jobs, threads, dry_run, progress)
         else: failed = _run_elsewhere(cells, folder, todo, machine, where, engine, dry_run, progress)
+        for text in told + [_peak()]*(dry_run and engine.here): say(text)
         rows, damaged = collect(cells, folder)
         if rows and not dry_run: write_table(rows, folder)
     return rows, failed | damaged
