@@ -312,7 +312,8 @@ def read_name(
         if k in ('method', 'data'): raise InputError(f"{k!r} cannot be a setting of {word!r}")
         pieces[k] = v.strip()
     out |= {k: from_text(SETTINGS[k], k, pieces[k]) for k in pieces if k in SETTINGS} # they name the parts
-    known = {k: o for k, *_, o in every_option()} | _schema(_chosen(_made_of(method, None) | dict(data='digits') | out))
+    made = _made_of(method, recipe if recipe in find('method', method).recipes else None)
+    known = {k: o for k, *_, o in every_option()} | _schema(_chosen(made | dict(data='digits') | out))
     for k, v in pieces.items():
         if k not in known: _refuse(k, {})
         out[k] = from_text(known[k], k, v)
